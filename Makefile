@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# One Makefile for everything.  'make help' lists what it can do.
+#
+# Variables: V=1 shows commands; O=DIR/ puts everything built below DIR
+# (the sanitizer builds use it); CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR.
+
+VERSION   := 0.1.0
+SOVERSION := 0
+
+PREFIX    ?= /usr/local
+LIBDIR    ?= $(PREFIX)/lib
+BINDIR    ?= $(PREFIX)/bin
+INCDIR    ?= $(PREFIX)/include
+MANDIR    ?= $(PREFIX)/share/man
+PKG_CONFIG ?= pkg-config
+PLUGINDIR ?= $(shell $(PKG_CONFIG) --variable=plugindir nbdkit)
+
+O ?=
+OBJ := $(or $(O),build/)obj
+
+CFLAGS    ?= -O2 -g
+WARNINGS  := -Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes \
+             -Wmissing-prototypes -Wwrite-strings -Wformat=2
+LIB_PKGS  := libdeflate libzstd
+override CFLAGS += -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
+             -DVDISK_VERSION='"$(VERSION)"' $(WARNINGS) -Ilib -fPIC \
+             -pthread -MMD -MP \
+             $(shell $(PKG_CONFIG) --cflags $(LIB_PKGS))
+override LDFLAGS += -pthread
+LIB_LIBS  := $(shell $(PKG_CONFIG) --libs $(LIB_PKGS))
+
+ifeq ($(V),1)
+Q :=
+else
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+endif
+
+LIB_C     := $(wildcard lib/*.c lib/*/*.c)
+TOOLS_C   := $(wildcard tools/*.c)
+UNIT_C    := $(wildcard tests/unit/test-*.c)
+UNIT_SUPPORT_C := $(filter-out $(UNIT_C),$(wildcard tests/unit/*.c))
+E2E       := $(sort $(wildcard tests/e2e/test-*.sh))
+
+LIB_O     := $(LIB_C:%.c=$(OBJ)/%.o)
+UNIT      := $(UNIT_C:tests/unit/%.c=$(O)build/unit/%)
+UNIT_SUPPORT_O := $(UNIT_SUPPORT_C:%.c=$(OBJ)/%.o)
+MAN       := $(patsubst lib/%.pod,build/man/%.3,$(wildcard lib/*.pod)) \
+             $(patsubst plugin/%.pod,build/man/%.1,$(wildcard plugin/*.pod)) \
+             $(patsubst tools/%.pod,build/man/%.1,$(wildcard tools/*.pod))
+
+PLUGIN    := $(O)plugin/nbdkit-vdisk-plugin.so
+STATIC    := $(O)lib/libvdisk.a
+SHARED    := $(O)lib/libvdisk.so
+TOOL      := $(if $(TOOLS_C),$(O)tools/vdisk)
+
+.DELETE_ON_ERROR:
+.PHONY: all help clean install uninstall check check-unit check-e2e \
+        check-asan check-tsan check-valgrind check-docs unit-programs man \
+        run-sanitized run-tsan
+
+all: $(PLUGIN) $(STATIC) $(SHARED) $(TOOL) man
+
+help:
+	@sed -n 's/^## *//p' Makefile
+
+# --- What is built ------------------------------------------------------
+
+## make                 plugin, library, tool and man pages
+$(OBJ)/%.o: %.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+$(STATIC): $(LIB_O)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) crs $@ $^
+
+$(SHARED): $(LIB_O) lib/libvdisk.map
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared \
+	    -Wl,-soname,libvdisk.so.$(SOVERSION) \
+	    -Wl,--version-script=lib/libvdisk.map -o $@ $(LIB_O) $(LIB_LIBS)
+
+$(OBJ)/plugin/%.o: override CFLAGS += \
+    $(shell $(PKG_CONFIG) --cflags nbdkit)
+
+$(PLUGIN): $(OBJ)/plugin/vdisk-plugin.o $(STATIC) plugin/plugin.map
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared \
+	    -Wl,--version-script=plugin/plugin.map \
+	    -o $@ $< $(STATIC) $(LIB_LIBS)
+
+ifneq ($(TOOL),)
+$(TOOL): $(TOOLS_C:%.c=$(OBJ)/%.o) $(STATIC)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+endif
+
+man: $(MAN)
+
+POD2MAN = pod2man --utf8 --errors=die --center=vdisk \
+    --release=vdisk-$(VERSION) --name=$* --section=$(subst .,,$(suffix $@))
+
+build/man/%.1: tools/%.pod
+	$(call say,POD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(POD2MAN) $< $@
+build/man/%.1: plugin/%.pod
+	$(call say,POD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(POD2MAN) $< $@
+build/man/%.3: lib/%.pod
+	$(call say,POD,$<)
+	@mkdir -p $(@D)
+	$(Q)$(POD2MAN) $< $@
+
+# --- Tests --------------------------------------------------------------
+
+CHECK_PKGS := check
+$(OBJ)/tests/unit/%.o: override CFLAGS += -Itests/unit \
+    $(shell $(PKG_CONFIG) --cflags $(CHECK_PKGS))
+
+$(UNIT): $(O)build/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_SUPPORT_O) $(STATIC)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) \
+	    $(shell $(PKG_CONFIG) --libs $(CHECK_PKGS))
+
+unit-programs: $(UNIT)
+
+# One run of the unit suites and the e2e scripts, against what is built
+# below O.  TESTS='...' runs some of them: names of suites or scripts.
+RUN_UNIT = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(UNIT)),$(UNIT))
+RUN_E2E  = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(E2E)),$(E2E))
+
+## make check           all tests: docs, unit, e2e, and both again with sanitizers
+check: all unit-programs
+	scripts/check-docs
+	tests/run $(UNIT) $(E2E)
+	$(MAKE) check-asan
+
+## make check-unit      unit suites   (TESTS='test-qcow2 ...' picks)
+check-unit: unit-programs
+	tests/run $(RUN_UNIT)
+
+## make check-e2e       end-to-end tests   (TESTS='test-map.sh ...' picks)
+check-e2e: all
+	PLUGIN=$(PLUGIN) tests/run $(RUN_E2E)
+
+check-docs: all
+	scripts/check-docs
+
+# The e2e scripts make a quarter of their random images here: the full
+# number has just been run, and everything is slower.
+## make check-asan      unit and e2e under the address and undefined sanitizers
+ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer \
+    -fsanitize=address,undefined -fno-sanitize-recover=all
+check-asan:
+	$(MAKE) O=build/asan/ CC=gcc CFLAGS='$(ASAN_FLAGS)' \
+	    LDFLAGS='$(ASAN_FLAGS)' run-sanitized \
+	    NBDKIT_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)"
+
+run-sanitized: $(PLUGIN) $(UNIT)
+	VDISK_SCALE=0.25 PLUGIN=$(PLUGIN) NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
+	UBSAN_OPTIONS=print_stacktrace=1 \
+	    tests/run --log-dir build/asan/test-logs $(RUN_UNIT) $(RUN_E2E)
+
+## make check-tsan      suites with threads under the thread sanitizer
+TSAN_FLAGS := -O1 -g -fsanitize=thread
+TSAN_TESTS := test-cache test-image test-source test-qcow2-packed
+check-tsan:
+	$(MAKE) O=build/tsan/ CC=gcc CFLAGS='$(TSAN_FLAGS)' \
+	    LDFLAGS='$(TSAN_FLAGS)' run-tsan
+
+run-tsan: unit-programs
+	TSAN_OPTIONS=halt_on_error=1 CK_FORK=no \
+	    tests/run --log-dir build/tsan/test-logs \
+	    $(filter $(addprefix %/,$(TSAN_TESTS)),$(UNIT))
+
+## make check-valgrind  unit suites under valgrind
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
+    --show-leak-kinds=definite,indirect,possible
+check-valgrind: unit-programs
+	@mkdir -p build/valgrind
+	@for unit in $(UNIT); do \
+	    printf '#!/bin/sh\nexec %s %s\n' '$(VALGRIND)' "$$PWD/$$unit" \
+	        > build/valgrind/$$(basename $$unit); \
+	    chmod +x build/valgrind/$$(basename $$unit); \
+	done
+	CK_FORK=no VDISK_TEST_TIMEOUT=900 \
+	    tests/run --log-dir build/valgrind/test-logs \
+	    $(patsubst %,build/valgrind/%,$(notdir $(UNIT)))
+
+# --- Installing ---------------------------------------------------------
+
+## make install         honours DESTDIR, PREFIX; the plugin goes to nbdkit's plugindir
+install: all
+	install -d $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
+	    $(DESTDIR)$(INCDIR) $(DESTDIR)$(MANDIR)/man1 \
+	    $(DESTDIR)$(MANDIR)/man3 $(if $(TOOL),$(DESTDIR)$(BINDIR))
+	install -m 755 $(PLUGIN) $(DESTDIR)$(PLUGINDIR)/
+	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/libvdisk.so.$(VERSION)
+	ln -sf libvdisk.so.$(VERSION) \
+	    $(DESTDIR)$(LIBDIR)/libvdisk.so.$(SOVERSION)
+	ln -sf libvdisk.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libvdisk.so
+	install -m 644 lib/vdisk.h $(DESTDIR)$(INCDIR)/
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' \
+	    -e 's|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
+	    lib/libvdisk.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libvdisk.pc
+	$(if $(TOOL),install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/)
+	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1/
+	install -m 644 $(filter %.3,$(MAN)) $(DESTDIR)$(MANDIR)/man3/
+
+## make clean           remove everything built
+clean:
+	rm -rf build plugin/*.so lib/libvdisk.a lib/libvdisk.so tools/vdisk
+
+-include $(shell find $(OBJ) -name '*.d' 2>/dev/null)

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Flattening: what all layers of a chain together say of a range.
+ *
+ * The top layer's map comes first; then each layer down fills the holes
+ * that are left.  A lower layer is asked once for the whole span of the
+ * holes, since asking for each would read its tables again and again.
+ */
+
+#include "chain.h"
+
+#include "error.h"
+#include "format/format.h"
+#include "source/source.h"
+#include "util/minmax.h"
+
+/* A flattening under way.  'list' is what is known so far; 'spare' and
+ * 'lower' are for building the next. */
+struct flattening {
+  const struct chain *chain;
+  struct interval_list list, spare, lower;
+};
+
+/* Make 'spare' the list. */
+static void
+take_spare (struct flattening *f)
+{
+  struct interval_list list = f->list;
+
+  f->list = f->spare;
+  f->spare = list;
+  interval_list_clear (&f->spare);
+}
+
+/* The range from the first hole to the end of the last, as far as the
+ * layer reaches.  False if there is none. */
+static bool
+span_of_holes (const struct interval_list *list, uint64_t layer_size,
+               uint64_t *offset, uint64_t *end)
+{
+  size_t first = 0, last = list->count;
+
+  while (first < list->count && list->at[first].kind != VDISK_HOLE)
+    first++;
+  while (last > first && list->at[last - 1].kind != VDISK_HOLE)
+    last--;
+  if (first == last || list->at[first].offset >= layer_size)
+    return false;
+  *offset = list->at[first].offset;
+  *end = min_u64 (list->at[last - 1].offset + list->at[last - 1].length,
+                  layer_size);
+  return true;
+}
+
+/* Map what lies under one interval of the list into 'lower'.  What is not
+ * a hole will not be looked at, so anything will do there. */
+static int
+map_under (struct flattening *f, struct layer *layer,
+           const struct interval *interval, struct vdisk_error *error)
+{
+  uint64_t end = min_u64 (interval->offset + interval->length, layer->size);
+
+  if (interval->offset >= layer->size)
+    return 0;
+  if (interval->kind != VDISK_HOLE)
+    return layer_append_empty (layer, &f->lower, VDISK_HOLE,
+                               interval->offset, end - interval->offset,
+                               error);
+  return layer->format->map (layer, interval->offset,
+                             end - interval->offset, &f->lower, error);
+}
+
+/* Map each hole of its own.  On error the list is cut where a hole could
+ * not be mapped. */
+static int
+map_hole_by_hole (struct flattening *f, struct layer *layer,
+                  struct vdisk_error *error)
+{
+  size_t i;
+
+  for (i = 0; i < f->list.count; ++i)
+    if (map_under (f, layer, &f->list.at[i], error) == -1) {
+      interval_list_truncate (&f->list, f->lower.count > 0
+                              ? interval_list_end (&f->lower)
+                              : f->list.at[0].offset);
+      return -1;
+    }
+  return 0;
+}
+
+/* Fill the holes of the list from 'layer'.  On error the list ends where
+ * the damage starts. */
+static int
+fill_from (struct flattening *f, struct layer *layer,
+           uint64_t offset, uint64_t end, struct vdisk_error *error)
+{
+  struct vdisk_error hidden = { 0 };
+  int r;
+
+  interval_list_clear (&f->lower);
+  r = layer->format->map (layer, offset, end - offset, &f->lower, &hidden);
+  if (r == -1) {
+    /* The damage may be where an upper layer hides it. */
+    interval_list_clear (&f->lower);
+    r = map_hole_by_hole (f, layer, error);
+  }
+  if (interval_list_overlay (&f->list, &f->lower, &f->spare) == -1) {
+    interval_list_clear (&f->list);
+    return error_no_memory (error, layer->source->name);
+  }
+  take_spare (f);
+  return r;
+}
+
+/* Append an interval that is data, as ZERO where its file has holes. */
+static int
+append_with_holes (struct flattening *f, const struct interval *data,
+                   struct source *source, struct vdisk_error *error)
+{
+  uint64_t offset = data->offset, end = data->offset + data->length;
+
+  while (offset < end) {
+    struct interval piece = interval_clip (data, offset, end);
+    uint64_t length;
+    bool hole;
+
+    if (source_extent (source, piece.host, &length, &hole, error) == -1)
+      return -1;
+    piece.length = min_u64 (piece.length, length);
+    if (hole)
+      piece.kind = VDISK_ZERO;
+    if (interval_list_append (&f->spare, &piece) == -1)
+      return error_no_memory (error, source->name);
+    offset += piece.length;
+  }
+  return 0;
+}
+
+/* Find the data that lies in holes of its host file.  On error the list
+ * ends where the question could not be answered. */
+static int
+punch_holes (struct flattening *f, struct vdisk_error *error)
+{
+  size_t i;
+  int r = 0;
+
+  for (i = 0; i < f->list.count && r == 0; ++i) {
+    const struct interval *interval = &f->list.at[i];
+    const struct layer *layer = f->chain->layers[interval->depth];
+
+    if (interval->kind == VDISK_DATA && layer->data->sparse &&
+        !layer->knows_holes)
+      r = append_with_holes (f, interval, layer->data, error);
+    else if (interval_list_append (&f->spare, interval) == -1)
+      r = error_no_memory (error, layer->source->name);
+  }
+  take_spare (f);
+  return r;
+}
+
+static bool
+may_have_holes (const struct chain *chain)
+{
+  unsigned i;
+
+  for (i = 0; i < chain->count; ++i)
+    if (chain->layers[i]->data->sparse)
+      return chain->host_holes;
+  return false;
+}
+
+int
+chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
+           struct interval_list *out, struct vdisk_error *error)
+{
+  struct flattening f = { .chain = chain };
+  struct layer *layer = chain->layers[0];
+  uint64_t hole, end;
+  unsigned i;
+  int r;
+
+  r = layer->format->map (layer, offset, count, &f.list, error);
+  for (i = 1; i < chain->count; ++i) {
+    layer = chain->layers[i];
+    if (span_of_holes (&f.list, layer->size, &hole, &end) &&
+        fill_from (&f, layer, hole, end, error) == -1)
+      r = -1;
+  }
+  if (may_have_holes (chain) && punch_holes (&f, error) == -1)
+    r = -1;
+
+  interval_list_free (out);
+  *out = f.list;
+  interval_list_free (&f.spare);
+  interval_list_free (&f.lower);
+  return r;
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opening a chain: from each layer to the one it refers to, until one
+ * refers to none.
+ */
+
+#include "chain.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "error.h"
+#include "format/format.h"
+#include "options.h"
+#include "source/source.h"
+#include "util/minmax.h"
+
+/* While a chain is being opened. */
+struct opening {
+  struct chain *chain;
+  const struct vdisk_options *options;
+  const struct resolver *resolver;
+};
+
+static struct source *
+open_reference (const struct opening *opening, const struct layer *from,
+                const struct reference *reference, size_t i,
+                struct vdisk_error *error)
+{
+  const struct resolver *resolver = opening->resolver;
+
+  return resolver->open (resolver->opaque, from->source, reference->role,
+                         reference->names[i], opening->options, error);
+}
+
+static int
+open_data_file (const struct opening *opening, struct layer *layer,
+                struct vdisk_error *error)
+{
+  struct source *data;
+
+  if (layer->data_file.role == NULL)
+    return 0;
+  data = open_reference (opening, layer, &layer->data_file, 0, error);
+  if (data == NULL)
+    return -1;
+  layer->data = data;
+  return 0;
+}
+
+/* NBD, and most interfaces to files, cannot count further. */
+static int
+check_size (const struct layer *layer, struct vdisk_error *error)
+{
+  if (layer->size > INT64_MAX)
+    return layer_error (layer, error, EINVAL, "the disk has %" PRIu64
+                        " bytes, must be less than 2^63", layer->size);
+  return 0;
+}
+
+/* Make a layer of a source, which is the layer's from now on, also on
+ * error. */
+static struct layer *
+open_layer (const struct opening *opening, struct source *source,
+            const struct format *format, unsigned depth,
+            struct vdisk_error *error)
+{
+  struct layer *layer = calloc (1, sizeof *layer);
+
+  if (layer == NULL) {
+    error_no_memory (error, source->name);
+    source_close (source);
+    return NULL;
+  }
+  layer->source = layer->data = source;
+  layer->options = opening->options;
+  layer->depth = depth;
+  layer->format = format ? format : format_probe (source, error);
+  if (layer->format == NULL ||
+      layer->format->open (layer, error) == -1 ||
+      check_size (layer, error) == -1 ||
+      open_data_file (opening, layer, error) == -1) {
+    layer_close (layer);
+    return NULL;
+  }
+  return layer;
+}
+
+/* Refuse a source that is a layer already: the chain would never end. */
+static int
+check_for_loop (const struct chain *chain, const struct source *source,
+                struct vdisk_error *error)
+{
+  const struct layer *last = chain->layers[chain->count - 1];
+  unsigned i;
+
+  for (i = 0; i < chain->count; ++i)
+    if (source_is_same (chain->layers[i]->source, source))
+      return error_set (error, ELOOP, "%s: %s %s is layer %u of this chain "
+                        "already: the chain loops", last->source->name,
+                        last->backing.role, source->name, i);
+  return 0;
+}
+
+/* The format of what 'last' refers to.  NULL on error. */
+static const struct format *
+format_below (const struct layer *last, struct source *source,
+              struct vdisk_error *error)
+{
+  struct vdisk_error why = { 0 };
+  const struct format *format = last->backing.format;
+
+  if (format == NULL) {
+    format = format_probe (source, &why);
+    if (format == NULL)
+      error_record (error, why.errnum, "%s: the format of the %s is not "
+                 "recorded (qemu-img rebase -u -F records it): %s",
+                 last->source->name, last->backing.role, why.message);
+  }
+  return format;
+}
+
+/* Open the layer under the last one by its i-th name. */
+static struct layer *
+open_below (const struct opening *opening, size_t i,
+            struct vdisk_error *error)
+{
+  struct chain *chain = opening->chain;
+  const struct layer *last = chain->layers[chain->count - 1];
+  const struct format *format;
+  struct source *source;
+  struct layer *layer;
+
+  source = open_reference (opening, last, &last->backing, i, error);
+  if (source == NULL)
+    return NULL;
+  format = NULL;
+  if (check_for_loop (chain, source, error) == 0)
+    format = format_below (last, source, error);
+  if (format == NULL) {
+    source_close (source);
+    return NULL;
+  }
+  layer = open_layer (opening, source, format, chain->count, error);
+  if (layer && last->format->accept_parent &&
+      last->format->accept_parent (last, layer, error) == -1) {
+    layer_close (layer);
+    return NULL;
+  }
+  return layer;
+}
+
+/* Open the layer under the last one by whichever name leads to it.  Where
+ * none does, a file that was found and refused says more than one that
+ * was not found. */
+static struct layer *
+open_below_by_any_name (const struct opening *opening,
+                        struct vdisk_error *error)
+{
+  const struct chain *chain = opening->chain;
+  const struct layer *last = chain->layers[chain->count - 1];
+  struct vdisk_error best = { 0 };
+  size_t i;
+
+  if (chain->count == CHAIN_LAYERS_MAX) {
+    layer_record_error (last, error, ELOOP, "%s: the chain has more than %d layers",
+                 last->backing.role, CHAIN_LAYERS_MAX);
+    return NULL;
+  }
+  for (i = 0; i < last->backing.name_count; ++i) {
+    struct vdisk_error why = { 0 };
+    struct layer *layer = open_below (opening, i, &why);
+
+    if (layer)
+      return layer;
+    if (best.errnum == 0 || best.errnum == ENOENT)
+      best = why;
+  }
+  error_record (error, best.errnum, "%s", best.message);
+  return NULL;
+}
+
+static void
+append_layer (struct chain *chain, struct layer *layer)
+{
+  chain->layers[chain->count++] = layer;
+  if (chain->count == 1 || layer->segment_size < chain->segment_size)
+    chain->segment_size = layer->segment_size;
+}
+
+/* Options belong to the caller of open, and may be gone after it. */
+static void
+forget_options (struct chain *chain)
+{
+  unsigned i;
+
+  for (i = 0; i < chain->count; ++i)
+    chain->layers[i]->options = NULL;
+}
+
+struct chain *
+chain_open (struct source *top, const struct vdisk_options *options,
+            const struct resolver *resolver, struct vdisk_error *error)
+{
+  struct chain *chain = calloc (1, sizeof *chain);
+  const struct opening opening = {
+    .chain = chain, .options = options, .resolver = resolver,
+  };
+  struct layer *layer;
+
+  if (chain == NULL) {
+    error_no_memory (error, top->name);
+    source_close (top);
+    return NULL;
+  }
+  chain->host_holes = options->host_holes;
+  layer = open_layer (&opening, top, options->format, 0, error);
+  while (layer) {
+    append_layer (chain, layer);
+    if (layer->backing.role == NULL) {
+      forget_options (chain);
+      return chain;
+    }
+    layer = open_below_by_any_name (&opening, error);
+  }
+  chain_close (chain);
+  return NULL;
+}
+
+void
+chain_close (struct chain *chain)
+{
+  unsigned i;
+
+  if (chain == NULL)
+    return;
+  for (i = 0; i < chain->count; ++i)
+    layer_close (chain->layers[i]);
+  free (chain);
+}
+
+uint64_t
+chain_size (const struct chain *chain)
+{
+  return chain->layers[0]->size;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A chain of layers, from the image the user opened down to its base, and
+ * the one map they make together.
+ */
+
+#ifndef VDISK_CHAIN_H
+#define VDISK_CHAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "interval.h"
+#include "layer.h"
+
+struct source;
+struct vdisk_options;
+
+/* Longest chain that is opened.  Each layer costs a descriptor. */
+#define CHAIN_LAYERS_MAX 256
+
+struct chain {
+  struct layer *layers[CHAIN_LAYERS_MAX];
+  unsigned count;
+  bool host_holes;          /* look for holes under allocated clusters */
+  uint64_t segment_size;    /* the smallest of the layers' */
+};
+
+/* How references are followed: reference_open, but in tests. */
+struct resolver {
+  struct source *(*open) (void *opaque, const struct source *from,
+                          const char *role, const char *name,
+                          const struct vdisk_options *options,
+                          struct vdisk_error *error);
+  void *opaque;
+};
+
+/* Open the chain whose top is in the source 'top', which is the chain's
+ * from now on, also on error.  NULL on error. */
+struct chain *chain_open (struct source *top,
+                          const struct vdisk_options *options,
+                          const struct resolver *resolver,
+                          struct vdisk_error *error);
+
+/* Accepts NULL, and a chain that was only opened in part. */
+void chain_close (struct chain *chain);
+
+/* The size of the guest disk. */
+uint64_t chain_size (const struct chain *chain);
+
+/* Make 'out' the intervals of the whole chain that tile the guest range,
+ * which lies within the disk: the holes of each layer are filled
+ * from the next one down, and data over a hole of its host file is ZERO.
+ * On error those in it tile a part of the range from its start and are
+ * right; the byte after them cannot be mapped. */
+int chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
+               struct interval_list *out, struct vdisk_error *error);
+
+#endif /* VDISK_CHAIN_H */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Errors are values the caller owns (struct vdisk_error in vdisk.h).  The
+ * first error set wins, so that a function may go on cleaning up, or add
+ * a poorer message, without hiding the cause.
+ */
+
+#ifndef VDISK_ERROR_H
+#define VDISK_ERROR_H
+
+#include <errno.h>
+
+#include "vdisk.h"
+
+/* Make 'error' say that nothing is wrong. */
+void error_clear (struct vdisk_error *error);
+
+/* Record an error unless one is recorded already.  'error' may be NULL.
+ * Bytes that are not printable are escaped as \xHH, since names come from
+ * images. */
+void error_record (struct vdisk_error *error, int errnum,
+                   const char *format, ...)
+  __attribute__ ((format (printf, 3, 4)));
+
+/* The same, as an expression that is -1 for the caller to return.  (A
+ * macro, so that the compiler sees that it is.) */
+#define error_set(...) (error_record (__VA_ARGS__), error_minus_1 ())
+
+static inline int
+error_minus_1 (void)
+{
+  return -1;
+}
+
+/* error_set for failing allocations. */
+#define error_no_memory(error, what) \
+  error_set ((error), ENOMEM, "%s: out of memory", (what))
+
+#endif /* VDISK_ERROR_H */

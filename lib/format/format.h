@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The format drivers, and how one is chosen. */
+
+#ifndef VDISK_FORMAT_H
+#define VDISK_FORMAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "interval.h"
+#include "layer.h"
+#include "vdisk.h"
+
+/* What a driver may look at to recognize its format: the first and the
+ * last bytes of the file, up to 512 each. */
+struct probe {
+  uint8_t head[512];
+  uint8_t tail[512];        /* ends where the file ends */
+  size_t head_size;
+  size_t tail_size;
+};
+
+struct format {
+  /* "qcow2": as users write it. */
+  const char *name;
+
+  /* Recognize the format by its magic.  NULL: never. */
+  bool (*probe) (const struct probe *probe);
+
+  /* Read and validate the header, and fill in the part of the layer that
+   * is the driver's.  The cost does not depend on the disk's size.  On
+   * error the caller calls close. */
+  int (*open) (struct layer *layer, struct vdisk_error *error);
+
+  /* Free layer->state.  It may be half made, or NULL. */
+  void (*close) (struct layer *layer);
+
+  /* For formats whose children identify their parent by more than its
+   * name: is 'parent' the one that 'child', of this format, was made on?
+   * An error says what differs.  NULL: always. */
+  int (*accept_parent) (const struct layer *child,
+                        const struct layer *parent,
+                        struct vdisk_error *error);
+
+  /* Append to 'out' intervals that tile the guest range, which lies
+   * within layer->size.  A pure function of the image's tables.  Their
+   * depth is the layer's.  On error those appended tile a part of the
+   * range from its start, up to the first damage, and are right. */
+  int (*map) (struct layer *layer, uint64_t offset, uint64_t count,
+              struct interval_list *out, struct vdisk_error *error);
+
+  /* Inflate the compressed cluster that 'interval' is a part of into
+   * 'cluster', layer->cluster_size bytes.  NULL: the format has no
+   * compression. */
+  int (*unpack) (struct layer *layer, const struct interval *interval,
+                 void *cluster, struct vdisk_error *error);
+};
+
+extern const struct format format_qcow2;
+extern const struct format format_qed;
+extern const struct format format_raw;
+extern const struct format format_vhd;
+
+/* All names, NULL-terminated. */
+const char *const *format_names (void);
+
+/* The format called 'name', or NULL.  QEMU's name for VHD, "vpc", is
+ * known too. */
+const struct format *format_by_name (const char *name);
+
+/* The format of a source by its magic.  NULL on error: EINVAL if nothing
+ * recognizes it, or if more than one format does (a guest can write the
+ * magic of another format into a fixed VHD). */
+const struct format *format_probe (struct source *source,
+                                   struct vdisk_error *error);
+
+#endif /* VDISK_FORMAT_H */

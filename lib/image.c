@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An open image: every read, block status and prefetch is one walk over
+ * the intervals of a range.
+ */
+
+#include "image.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "cluster-cache.h"
+#include "error.h"
+#include "format/format.h"
+#include "interval-cache.h"
+#include "options.h"
+#include "reference.h"
+#include "source/file.h"
+#include "source/source.h"
+#include "util/checked.h"
+#include "util/minmax.h"
+
+struct vdisk {
+  struct chain *chain;
+  struct interval_cache *intervals;
+  struct cluster_cache *clusters;
+};
+
+/* Takes one interval of a walk.  0 to go on, 1 to stop, -1 for an error. */
+typedef int visitor (struct vdisk *vdisk, const struct interval *interval,
+                     void *opaque, struct vdisk_error *error);
+
+/* Visit the intervals of a list that lie in [offset, end). */
+static int
+visit_list (struct vdisk *vdisk, const struct interval_list *list,
+            uint64_t offset, uint64_t end, visitor *visit, void *opaque,
+            struct vdisk_error *error)
+{
+  size_t i;
+  int r = 0;
+
+  for (i = interval_list_find (list, offset);
+       i < list->count && list->at[i].offset < end && r == 0; ++i) {
+    struct interval interval = interval_clip (&list->at[i], offset, end);
+
+    r = visit (vdisk, &interval, opaque, error);
+  }
+  return r;
+}
+
+/* Visit a range of a segment that cannot be mapped as a whole, as far as
+ * it can. */
+static int
+visit_damaged (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+               visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  struct interval_list list = { 0 };
+  struct vdisk_error why = { 0 };
+  int mapped, r;
+
+  mapped = chain_map (vdisk->chain, offset, end - offset, &list, &why);
+  r = visit_list (vdisk, &list, offset, end, visit, opaque, error);
+  interval_list_free (&list);
+  if (r == 0 && mapped == -1)
+    return error_set (error, why.errnum, "%s", why.message);
+  return r;
+}
+
+/* Visit what tiles the range, up to the end of the segment at most, and
+ * set *next to where the walk goes on. */
+static int
+visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+               uint64_t *next, visitor *visit, void *opaque,
+               struct vdisk_error *error)
+{
+  struct vdisk_error damage = { 0 };
+  struct segment segment;
+  int r;
+
+  *next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
+                                                    offset));
+  if (interval_cache_get (vdisk->intervals, offset, &segment,
+                          &damage) == -1)
+    return visit_damaged (vdisk, offset, *next, visit, opaque, error);
+  r = visit_list (vdisk, &segment.intervals, offset, *next, visit, opaque,
+                  error);
+  interval_cache_release (vdisk->intervals, &segment);
+  return r;
+}
+
+static int
+walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+      visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  uint64_t end, next;
+  int r = 0;
+
+  error_clear (error);
+  if (!range_within (offset, count, vdisk_size (vdisk)))
+    return error_set (error, EINVAL, "%" PRIu64 " bytes at offset %" PRIu64
+                      " reach beyond the end of the disk (%" PRIu64
+                      " bytes)", count, offset, vdisk_size (vdisk));
+  for (end = offset + count; offset < end && r == 0; offset = next)
+    r = visit_segment (vdisk, offset, end, &next, visit, opaque, error);
+  return r == -1 ? -1 : 0;
+}
+
+/* A read: where the bytes of the guest offset 'offset' go. */
+struct reading {
+  uint8_t *buffer;
+  uint64_t offset;
+};
+
+static int
+read_interval (struct vdisk *vdisk, const struct interval *interval,
+               void *opaque, struct vdisk_error *error)
+{
+  const struct reading *reading = opaque;
+  uint8_t *to = reading->buffer + (interval->offset - reading->offset);
+  struct layer *layer = vdisk->chain->layers[interval->depth];
+
+  switch ((enum vdisk_kind) interval->kind) {
+  case VDISK_HOLE:
+  case VDISK_ZERO:
+    memset (to, 0, interval->length);
+    return 0;
+  case VDISK_DATA:
+    return source_pread (layer->data, to, interval->length, interval->host,
+                         error);
+  case VDISK_PACKED:
+    return cluster_cache_read (vdisk->clusters, interval, to, error);
+  }
+  return error_set (error, EINVAL, "an interval is of kind %d",
+                    interval->kind);
+}
+
+int
+vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
+             uint64_t offset, struct vdisk_error *error)
+{
+  struct reading reading = { .buffer = buffer, .offset = offset };
+
+  return walk (vdisk, offset, count, read_interval, &reading, error);
+}
+
+/* Whom to tell extents. */
+struct telling {
+  vdisk_extent_callback *callback;
+  void *opaque;
+};
+
+static int
+tell_interval (struct vdisk *vdisk, const struct interval *interval,
+               void *opaque, struct vdisk_error *error)
+{
+  const struct telling *telling = opaque;
+  const struct vdisk_extent extent = {
+    .offset = interval->offset, .length = interval->length,
+    .host_offset = interval->host, .kind = interval->kind,
+    .depth = interval->depth,
+  };
+
+  (void) vdisk;
+  (void) error;
+  return telling->callback (telling->opaque, &extent) != 0;
+}
+
+int
+vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+               vdisk_extent_callback *callback, void *opaque,
+               struct vdisk_error *error)
+{
+  struct telling telling = { .callback = callback, .opaque = opaque };
+
+  return walk (vdisk, offset, count, tell_interval, &telling, error);
+}
+
+static int
+prefetch_interval (struct vdisk *vdisk, const struct interval *interval,
+                   void *opaque, struct vdisk_error *error)
+{
+  struct layer *layer = vdisk->chain->layers[interval->depth];
+
+  (void) opaque;
+  (void) error;
+  if (interval->kind == VDISK_DATA)
+    source_prefetch (layer->data, interval->host, interval->length);
+  else if (interval->kind == VDISK_PACKED)
+    source_prefetch (layer->source, interval->host, interval->packed_size);
+  return 0;
+}
+
+int
+vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+                struct vdisk_error *error)
+{
+  return walk (vdisk, offset, count, prefetch_interval, NULL, error);
+}
+
+struct vdisk *
+image_open (struct source *top, const struct vdisk_options *options,
+            const struct resolver *resolver, struct vdisk_error *error)
+{
+  struct vdisk *vdisk = calloc (1, sizeof *vdisk);
+
+  if (vdisk == NULL) {
+    error_no_memory (error, top->name);
+    source_close (top);
+    return NULL;
+  }
+  vdisk->chain = chain_open (top, options, resolver, error);
+  if (vdisk->chain == NULL)
+    goto fail;
+  vdisk->intervals = interval_cache_new (vdisk->chain,
+                                         options->cache_size / 2);
+  vdisk->clusters = cluster_cache_new (vdisk->chain,
+                                       options->cache_size / 2);
+  if (vdisk->intervals == NULL || vdisk->clusters == NULL) {
+    error_no_memory (error, vdisk_layer_file (vdisk, 0));
+    goto fail;
+  }
+  return vdisk;
+
+ fail:
+  vdisk_close (vdisk);
+  return NULL;
+}
+
+static struct source *
+open_file_reference (void *opaque, const struct source *from,
+                     const char *role, const char *name,
+                     const struct vdisk_options *options,
+                     struct vdisk_error *error)
+{
+  (void) opaque;
+  return reference_open (from, role, name, options, error);
+}
+
+struct vdisk *
+vdisk_open (const char *path, const struct vdisk_options *options,
+            struct vdisk_error *error)
+{
+  static const struct resolver files = { .open = open_file_reference };
+  struct vdisk_options *defaults = NULL;
+  struct vdisk *vdisk = NULL;
+  struct source *top;
+
+  error_clear (error);
+  if (options == NULL) {
+    options = defaults = vdisk_options_new ();
+    if (options == NULL) {
+      error_no_memory (error, path);
+      return NULL;
+    }
+  }
+  top = source_file_open (path, options->force_share, error);
+  if (top)
+    vdisk = image_open (top, options, &files, error);
+  vdisk_options_free (defaults);
+  return vdisk;
+}
+
+void
+vdisk_close (struct vdisk *vdisk)
+{
+  if (vdisk == NULL)
+    return;
+  cluster_cache_free (vdisk->clusters);
+  interval_cache_free (vdisk->intervals);
+  chain_close (vdisk->chain);
+  free (vdisk);
+}
+
+uint64_t
+vdisk_size (const struct vdisk *vdisk)
+{
+  return chain_size (vdisk->chain);
+}
+
+uint32_t
+vdisk_cluster_size (const struct vdisk *vdisk)
+{
+  return vdisk->chain->layers[0]->cluster_size;
+}
+
+unsigned
+vdisk_layers (const struct vdisk *vdisk)
+{
+  return vdisk->chain->count;
+}
+
+static const struct layer *
+layer_at (const struct vdisk *vdisk, unsigned depth)
+{
+  return depth < vdisk->chain->count ? vdisk->chain->layers[depth] : NULL;
+}
+
+const char *
+vdisk_layer_format (const struct vdisk *vdisk, unsigned depth)
+{
+  const struct layer *layer = layer_at (vdisk, depth);
+
+  return layer ? layer->format->name : NULL;
+}
+
+const char *
+vdisk_layer_file (const struct vdisk *vdisk, unsigned depth)
+{
+  const struct layer *layer = layer_at (vdisk, depth);
+
+  return layer ? layer->source->name : NULL;
+}
+
+const char *
+vdisk_layer_data_file (const struct vdisk *vdisk, unsigned depth)
+{
+  const struct layer *layer = layer_at (vdisk, depth);
+
+  return layer ? layer->data->name : NULL;
+}

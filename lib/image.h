@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An open image: a chain, its interval map, and reading through it.  What
+ * programs may do with it is in vdisk.h; this is what tests need besides.
+ */
+
+#ifndef VDISK_IMAGE_H
+#define VDISK_IMAGE_H
+
+#include "vdisk.h"
+
+struct resolver;
+struct source;
+
+/* As vdisk_open, from a source, which is the image's from now on, also on
+ * error; references are followed by 'resolver'. */
+struct vdisk *image_open (struct source *top,
+                          const struct vdisk_options *options,
+                          const struct resolver *resolver,
+                          struct vdisk_error *error);
+
+#endif /* VDISK_IMAGE_H */

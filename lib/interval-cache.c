@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Segments of the flattened map, kept in a cache by their number. */
+
+#include "interval-cache.h"
+
+#include <stdlib.h>
+
+#include "cache.h"
+#include "chain.h"
+#include "util/align.h"
+#include "util/minmax.h"
+
+struct interval_cache {
+  const struct chain *chain;
+  struct cache *cache;
+  uint64_t disk_size;
+  uint64_t segment_size;
+};
+
+struct interval_cache *
+interval_cache_new (const struct chain *chain, size_t budget)
+{
+  struct interval_cache *map = calloc (1, sizeof *map);
+
+  if (map == NULL)
+    return NULL;
+  map->chain = chain;
+  map->disk_size = chain_size (chain);
+  map->segment_size = chain->segment_size;
+  map->cache = cache_new (budget);
+  if (map->cache == NULL) {
+    free (map);
+    return NULL;
+  }
+  return map;
+}
+
+void
+interval_cache_free (struct interval_cache *map)
+{
+  if (map) {
+    cache_free (map->cache);
+    free (map);
+  }
+}
+
+uint64_t
+interval_cache_segment_end (const struct interval_cache *map,
+                            uint64_t offset)
+{
+  uint64_t start = round_down (offset, map->segment_size);
+
+  return start + min_u64 (map->segment_size, map->disk_size - start);
+}
+
+/* Make segment number 'key': an array of intervals. */
+static void *
+load_segment (void *opaque, uint64_t key, size_t *size,
+              struct vdisk_error *error)
+{
+  const struct interval_cache *map = opaque;
+  uint64_t offset = key * map->segment_size;
+  struct interval_list list = { 0 };
+  struct interval *shrunk;
+
+  if (chain_map (map->chain, offset,
+                 interval_cache_segment_end (map, offset) - offset,
+                 &list, error) == -1) {
+    interval_list_free (&list);
+    return NULL;
+  }
+  *size = list.count * sizeof *list.at;
+  shrunk = realloc (list.at, *size);
+  return shrunk ? shrunk : list.at;
+}
+
+int
+interval_cache_get (struct interval_cache *map, uint64_t offset,
+                    struct segment *segment, struct vdisk_error *error)
+{
+  const struct cache_entry *entry;
+
+  entry = cache_get (map->cache, offset / map->segment_size, load_segment,
+                     map, error);
+  if (entry == NULL)
+    return -1;
+  segment->offset = round_down (offset, map->segment_size);
+  segment->end = interval_cache_segment_end (map, offset);
+  segment->intervals = (struct interval_list) {
+    .at = (struct interval *) entry->value,
+    .count = entry->size / sizeof (struct interval),
+  };
+  segment->entry = entry;
+  return 0;
+}
+
+void
+interval_cache_release (struct interval_cache *map,
+                        const struct segment *segment)
+{
+  cache_release (map->cache, segment->entry);
+}

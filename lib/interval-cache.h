@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The interval map of an open image: the flattened map of its chain, in
+ * segments (aligned pieces of guest space) that are made when somebody
+ * first asks and kept within a budget of memory.
+ */
+
+#ifndef VDISK_INTERVAL_CACHE_H
+#define VDISK_INTERVAL_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "interval.h"
+
+struct chain;
+struct interval_cache;
+struct cache_entry;
+
+/* A segment in use: intervals that tile [offset, end). */
+struct segment {
+  uint64_t offset, end;
+  struct interval_list intervals;   /* not to be changed or freed */
+  const struct cache_entry *entry;
+};
+
+/* The map of 'chain', which must outlive it.  NULL if out of memory. */
+struct interval_cache *interval_cache_new (const struct chain *chain,
+                                           size_t budget);
+void interval_cache_free (struct interval_cache *cache);
+
+/* Get the segment that holds the guest offset, which lies within the
+ * disk.  -1 if some of it cannot be mapped; the rest may still be had
+ * from chain_map. */
+int interval_cache_get (struct interval_cache *cache, uint64_t offset,
+                        struct segment *segment, struct vdisk_error *error);
+
+void interval_cache_release (struct interval_cache *cache,
+                             const struct segment *segment);
+
+/* Where the segment that holds the guest offset ends. */
+uint64_t interval_cache_segment_end (const struct interval_cache *cache,
+                                     uint64_t offset);
+
+#endif /* VDISK_INTERVAL_CACHE_H */

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One image file of a chain, opened by its format's driver. */
+
+#ifndef VDISK_LAYER_H
+#define VDISK_LAYER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "error.h"
+#include "interval.h"
+#include "reference.h"
+
+struct format;
+struct source;
+struct vdisk_options;
+
+struct layer {
+  /* Set before the driver's open. */
+  const struct format *format;
+  struct source *source;        /* the image file; owned */
+  const struct vdisk_options *options;  /* only while it is being opened */
+  unsigned depth;               /* 0 is the top */
+
+  /* Set by the driver's open. */
+  uint64_t size;                /* of the guest disk */
+  uint32_t cluster_size;        /* unit of allocation: a power of two */
+  uint64_t segment_size;        /* how much guest space to map at a time,
+                                   so that it costs few small reads and
+                                   some thousand intervals at most: a
+                                   power of two */
+  bool knows_holes;             /* its map tells the source's holes, so
+                                   nobody else needs to look */
+  struct reference backing;     /* what HOLE refers to */
+  struct reference data_file;   /* where DATA is, if not in the image */
+  void *state;                  /* the driver's own */
+
+  /* Set by the chain: the external data file, or the same as 'source'. */
+  struct source *data;
+};
+
+/* Record an error that starts with the name of the layer's file. */
+void layer_record_error (const struct layer *layer,
+                         struct vdisk_error *error, int errnum,
+                         const char *format, ...)
+  __attribute__ ((format (printf, 4, 5)));
+
+/* The same, as an expression that is -1: see error_set. */
+#define layer_error(...) \
+  (layer_record_error (__VA_ARGS__), error_minus_1 ())
+
+/* Warn about the layer's file, while it is being opened. */
+void layer_warn (const struct layer *layer, const char *format, ...)
+  __attribute__ ((format (printf, 2, 3)));
+
+/* For drivers: append to 'out' an allocated cluster's bytes (guest range
+ * [offset, offset + length), at 'host' in layer->data).  As QEMU has it,
+ * the last cluster of the file may be cut short, and reads as zeros from
+ * there on; a cluster that starts beyond the end is an error, in which
+ * 'table' says what pointed there. */
+int layer_append_data (const struct layer *layer, struct interval_list *out,
+                       uint64_t offset, uint64_t length, uint64_t host,
+                       const char *table, struct vdisk_error *error);
+
+/* For drivers: append an interval of a kind without host bytes. */
+int layer_append_empty (const struct layer *layer,
+                        struct interval_list *out, enum vdisk_kind kind,
+                        uint64_t offset, uint64_t length,
+                        struct vdisk_error *error);
+
+/* Close everything the layer owns, and free it.  Accepts NULL, and a
+ * layer that was only opened in part. */
+void layer_close (struct layer *layer);
+
+#endif /* VDISK_LAYER_H */

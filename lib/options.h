@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How an image is to be opened.  The plugin and the tool hand their
+ * parameters over as text, so that they are parsed, checked and explained
+ * in one place.
+ */
+
+#ifndef VDISK_OPTIONS_H
+#define VDISK_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vdisk.h"
+
+struct format;
+
+/* Which size of a VHD counts. */
+enum vhd_size_rule {
+  VHD_SIZE_AUTO,            /* by the creator */
+  VHD_SIZE_CURRENT,         /* current_size */
+  VHD_SIZE_CHS,             /* cylinders * heads * sectors */
+};
+
+struct vdisk_options {
+  const struct format *format;      /* NULL: probe by magic */
+  char **backing_dirs;
+  size_t backing_dir_count;
+  enum vhd_size_rule size;
+  bool ignore_sector_bitmaps;
+  bool host_holes;
+  size_t cache_size;                /* of all caches together, bytes */
+  bool force_share;
+  vdisk_warning_callback *warning_callback;
+  void *warning_opaque;
+};
+
+/* Tell the caller of vdisk_open about something odd.  Bytes that are not
+ * printable are escaped. */
+void options_warn (const struct vdisk_options *options,
+                   const char *format, ...)
+  __attribute__ ((format (printf, 2, 3)));
+
+#endif /* VDISK_OPTIONS_H */

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Following a reference without being led astray.
+ *
+ * The name is made absolute and all its symbolic links are resolved; the
+ * result must lie in an allowed directory; then that very path is walked
+ * from the root with links refused, so that nobody can swap a link in
+ * between the check and the open.
+ */
+
+#include "reference.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "options.h"
+#include "source/file.h"
+#include "source/source.h"
+#include "util/cleanup.h"
+
+void
+reference_clear (struct reference *reference)
+{
+  size_t i;
+
+  for (i = 0; i < reference->name_count; ++i)
+    free (reference->names[i]);
+  *reference = (struct reference) { 0 };
+}
+
+int
+reference_add_name (struct reference *reference,
+                    const char *name, size_t length)
+{
+  char *copy;
+
+  if (reference->name_count == REFERENCE_NAMES_MAX)
+    return 0;
+  copy = strndup (name, length);
+  if (copy == NULL)
+    return -1;
+  reference->names[reference->name_count++] = copy;
+  return 0;
+}
+
+/* "nbd:...", "json:..." and so on: as in QEMU, a colon before any slash
+ * makes it no file name. */
+static bool
+has_protocol (const char *name)
+{
+  return name[strcspn (name, ":/")] == ':';
+}
+
+/* The path that 'name' means when the file at 'from' says it. */
+static char *
+path_from (const char *from, const char *name)
+{
+  const char *slash = strrchr (from, '/');
+  char *path;
+
+  while (name[0] == '.' && name[1] == '/' && name[2] != '\0')
+    name += 2;
+  if (name[0] == '/' || slash == NULL)
+    return strdup (name);
+  if (asprintf (&path, "%.*s%s", (int) (slash - from + 1), from, name) == -1)
+    return NULL;
+  return path;
+}
+
+/* The directory of the file at 'path', with symbolic links resolved. */
+static char *
+real_directory_of (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+  CLEANUP_FREE char *directory = NULL;
+
+  if (slash == NULL)
+    return realpath (".", NULL);
+  directory = strndup (path, slash - path + 1);
+  return directory ? realpath (directory, NULL) : NULL;
+}
+
+static bool
+lies_in (const char *path, const char *directory)
+{
+  size_t length = strlen (directory);
+
+  if (strcmp (directory, "/") == 0)
+    return true;
+  return strncmp (path, directory, length) == 0 && path[length] == '/';
+}
+
+static bool
+is_allowed (const char *path, const char *own_directory,
+            const struct vdisk_options *options)
+{
+  size_t i;
+
+  if (lies_in (path, own_directory))
+    return true;
+  for (i = 0; i < options->backing_dir_count; ++i)
+    if (lies_in (path, options->backing_dirs[i]))
+      return true;
+  return false;
+}
+
+/* Open an absolute path that must have no symbolic link in it.  -1 with
+ * errno set. */
+static int
+open_without_links (char *path)
+{
+  int directory = open ("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  char *component, *rest = NULL;
+  struct stat st;
+  int fd = -1, saved;
+
+  for (component = strtok_r (path, "/", &rest);
+       component && directory != -1;
+       component = strtok_r (NULL, "/", &rest)) {
+    if (*rest == '\0') {
+      if (fstatat (directory, component, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        /* Nothing is opened that opening could change. */
+        if (S_ISREG (st.st_mode) || S_ISBLK (st.st_mode))
+          fd = openat (directory, component, O_RDONLY | O_NOFOLLOW |
+                       O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        else
+          errno = S_ISDIR (st.st_mode) ? EISDIR : EINVAL;
+      }
+      break;
+    }
+    fd = openat (directory, component,
+                 O_PATH | O_NOFOLLOW | O_DIRECTORY | O_CLOEXEC);
+    close (directory);
+    directory = fd;
+    fd = -1;
+  }
+
+  saved = errno;
+  if (directory != -1)
+    close (directory);
+  errno = saved;
+  return fd;
+}
+
+struct source *
+reference_open (const struct source *from, const char *role,
+                const char *name, const struct vdisk_options *options,
+                struct vdisk_error *error)
+{
+  CLEANUP_FREE char *path = NULL, *real = NULL, *own = NULL;
+  int fd;
+
+  if (strncmp (name, "file:", 5) == 0)
+    name += 5;
+  if (*name == '\0') {
+    error_record (error, EINVAL, "%s: %s: the name is empty", from->name, role);
+    return NULL;
+  }
+  if (has_protocol (name)) {
+    error_record (error, EPERM, "%s: %s '%s' is not a file name: references "
+               "with a protocol are refused", from->name, role, name);
+    return NULL;
+  }
+
+  path = path_from (from->name, name);
+  real = path ? realpath (path, NULL) : NULL;
+  own = real ? real_directory_of (from->name) : NULL;
+  if (own == NULL) {
+    error_record (error, errno, "%s: %s '%s': %s", from->name, role, name,
+               strerror (errno));
+    return NULL;
+  }
+  if (!is_allowed (real, own, options)) {
+    error_record (error, EPERM, "%s: %s '%s' leads to %s, outside the "
+               "directory %s: backing-dir=%.*s would allow it",
+               from->name, role, name, real, own,
+               (int) (strrchr (real, '/') == real ? 1
+                      : strrchr (real, '/') - real), real);
+    return NULL;
+  }
+
+  fd = open_without_links (real);
+  if (fd == -1) {
+    error_record (error, errno, "%s: %s '%s': %s", from->name, role, name,
+               errno == EINVAL ? "neither a regular file nor a block device"
+               : strerror (errno));
+    return NULL;
+  }
+  return source_file (path, fd, options->force_share, error);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files and block devices: pread, and the holes of sparse files.
+ *
+ * Which parts of a file are holes is asked with lseek and remembered, so
+ * that a map of many small clusters costs one question per extent of the
+ * host file, not one per cluster.
+ */
+
+#include "source/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "source/file-lock.h"
+
+/* A stretch of the file that is all data or all hole. */
+struct stretch {
+  uint64_t offset, end;
+  bool hole;
+};
+
+/* How many stretches are remembered; beyond that all are forgotten. */
+#define STRETCHES_MAX 1024
+
+struct file {
+  struct source source;
+  int fd;
+  pthread_mutex_t lock;         /* of what follows */
+  size_t stretch_count;
+  struct stretch *stretches;    /* ascending, not overlapping */
+};
+
+static int
+file_pread (struct source *source, void *buffer, size_t count,
+            uint64_t offset, struct vdisk_error *error)
+{
+  const struct file *file = (const struct file *) source;
+  uint8_t *to = buffer;
+
+  while (count > 0) {
+    ssize_t r = pread (file->fd, to, count, offset);
+
+    if (r == -1 && errno == EINTR)
+      continue;
+    if (r == -1)
+      return error_set (error, errno, "%s: reading %zu bytes at offset %"
+                        PRIu64 ": %s",
+                        source->name, count, offset, strerror (errno));
+    if (r == 0)
+      return error_set (error, EIO, "%s: the file ends at offset %" PRIu64
+                        " now, it had %" PRIu64 " bytes when it was opened",
+                        source->name, offset, source->size);
+    to += r;
+    count -= r;
+    offset += r;
+  }
+  return 0;
+}
+
+/* The index of the first stretch that ends after 'offset'. */
+static size_t
+find_stretch (const struct file *file, uint64_t offset)
+{
+  size_t low = 0, high = file->stretch_count;
+
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+
+    if (file->stretches[middle].end <= offset)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static bool
+recall_stretch (struct file *file, uint64_t offset, struct stretch *stretch)
+{
+  size_t i;
+  bool found;
+
+  pthread_mutex_lock (&file->lock);
+  i = find_stretch (file, offset);
+  found = i < file->stretch_count && file->stretches[i].offset <= offset;
+  if (found)
+    *stretch = file->stretches[i];
+  pthread_mutex_unlock (&file->lock);
+  return found;
+}
+
+/* Remember a stretch in place of those it overlaps: each of them was
+ * asked for from a later offset, or by another thread just now. */
+static void
+remember_stretch (struct file *file, const struct stretch *stretch)
+{
+  size_t first, last;
+
+  pthread_mutex_lock (&file->lock);
+  if (file->stretch_count == STRETCHES_MAX)
+    file->stretch_count = 0;
+  first = last = find_stretch (file, stretch->offset);
+  while (last < file->stretch_count &&
+         file->stretches[last].offset < stretch->end)
+    ++last;
+  memmove (&file->stretches[first + 1], &file->stretches[last],
+           (file->stretch_count - last) * sizeof *file->stretches);
+  file->stretches[first] = *stretch;
+  file->stretch_count = file->stretch_count - (last - first) + 1;
+  pthread_mutex_unlock (&file->lock);
+}
+
+static int
+seek_error (const struct source *source, uint64_t offset,
+            struct vdisk_error *error)
+{
+  return error_set (error, errno, "%s: looking for holes at offset %"
+                    PRIu64 ": %s", source->name, offset, strerror (errno));
+}
+
+/* Ask the file system what is at 'offset'. */
+static int
+seek_stretch (const struct file *file, uint64_t offset,
+              struct stretch *stretch, struct vdisk_error *error)
+{
+  off_t data, end;
+
+  stretch->offset = offset;
+  data = lseek (file->fd, offset, SEEK_DATA);
+  if (data == -1 && errno != ENXIO)
+    return seek_error (&file->source, offset, error);
+  stretch->hole = data == -1 || (uint64_t) data > offset;
+  if (stretch->hole)
+    end = data;
+  else {
+    end = lseek (file->fd, offset, SEEK_HOLE);
+    if (end == -1 && errno != ENXIO)
+      return seek_error (&file->source, offset, error);
+  }
+  /* ENXIO: it goes on to the end of the file.  A file that has become
+   * shorter is found out by whoever reads it. */
+  if (end == -1 || (uint64_t) end > file->source.size ||
+      (uint64_t) end <= offset)
+    stretch->end = file->source.size;
+  else
+    stretch->end = end;
+  return 0;
+}
+
+static int
+file_extent (struct source *source, uint64_t offset, uint64_t *length,
+             bool *hole, struct vdisk_error *error)
+{
+  struct file *file = (struct file *) source;
+  struct stretch stretch;
+
+  if (!recall_stretch (file, offset, &stretch)) {
+    if (seek_stretch (file, offset, &stretch, error) == -1)
+      return -1;
+    remember_stretch (file, &stretch);
+  }
+  *hole = stretch.hole;
+  *length = stretch.end - offset;
+  return 0;
+}
+
+static void
+file_prefetch (struct source *source, uint64_t offset, uint64_t count)
+{
+  const struct file *file = (const struct file *) source;
+
+  posix_fadvise (file->fd, offset, count, POSIX_FADV_WILLNEED);
+}
+
+static void
+file_close (struct source *source)
+{
+  struct file *file = (struct file *) source;
+
+  if (file->fd >= 0)
+    close (file->fd);
+  pthread_mutex_destroy (&file->lock);
+  free (file->stretches);
+  free (source->name);
+  free (file);
+}
+
+static const struct source_ops file_ops = {
+  .pread = file_pread,
+  .extent = file_extent,
+  .prefetch = file_prefetch,
+  .close = file_close,
+};
+
+/* Find size, identity and sparseness of an open file. */
+static int
+examine (struct file *file, struct vdisk_error *error)
+{
+  struct source *source = &file->source;
+  struct stat st;
+  off_t end;
+
+  if (fstat (file->fd, &st) == -1)
+    return error_set (error, errno, "%s: %s", source->name,
+                      strerror (errno));
+  if (S_ISDIR (st.st_mode))
+    return error_set (error, EISDIR, "%s: this is a directory",
+                      source->name);
+  if (!S_ISREG (st.st_mode) && !S_ISBLK (st.st_mode))
+    return error_set (error, EINVAL, "%s: this is neither a regular file "
+                      "nor a block device", source->name);
+  source->device = S_ISBLK (st.st_mode) ? st.st_rdev : st.st_dev;
+  source->inode = S_ISBLK (st.st_mode) ? 0 : st.st_ino;
+
+  end = lseek (file->fd, 0, SEEK_END);
+  if (end == -1)
+    return error_set (error, errno, "%s: finding its size: %s",
+                      source->name, strerror (errno));
+  source->size = end;
+  /* st_blocks counts 512 bytes.  Any other file has no hole worth a
+   * system call. */
+  source->sparse = S_ISREG (st.st_mode) &&
+    (uint64_t) st.st_blocks < source->size / 512;
+  return 0;
+}
+
+struct source *
+source_file (const char *name, int fd, bool force_share,
+             struct vdisk_error *error)
+{
+  struct file *file = calloc (1, sizeof *file);
+
+  if (file == NULL) {
+    close (fd);
+    error_no_memory (error, name);
+    return NULL;
+  }
+  file->source.ops = &file_ops;
+  file->fd = fd;
+  pthread_mutex_init (&file->lock, NULL);
+  file->source.name = strdup (name);
+  file->stretches = calloc (STRETCHES_MAX, sizeof *file->stretches);
+  if (file->source.name == NULL || file->stretches == NULL) {
+    error_no_memory (error, name);
+    goto fail;
+  }
+  if (examine (file, error) == -1)
+    goto fail;
+  if (!force_share && file_lock_for_reading (fd, name, error) == -1)
+    goto fail;
+  return &file->source;
+
+ fail:
+  file_close (&file->source);
+  return NULL;
+}
+
+struct source *
+source_file_open (const char *path, bool force_share,
+                  struct vdisk_error *error)
+{
+  /* O_NONBLOCK so that opening a FIFO returns; it changes nothing for the
+   * files that are not refused. */
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+  if (fd == -1) {
+    error_record (error, errno, "%s: %s", path, strerror (errno));
+    return NULL;
+  }
+  return source_file (path, fd, force_share, error);
+}

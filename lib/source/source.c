@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What all sources have in common: bounds, and defaults for operations an
+ * implementation leaves out.
+ */
+
+#include "source/source.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "error.h"
+#include "util/checked.h"
+#include "util/minmax.h"
+
+int
+source_pread (struct source *source, void *buffer, size_t count,
+              uint64_t offset, struct vdisk_error *error)
+{
+  if (!range_within (offset, count, source->size))
+    return error_set (error, EIO,
+                      "%s: %zu bytes at offset %" PRIu64
+                      " reach beyond the end of the file (%" PRIu64
+                      " bytes)", source->name, count, offset, source->size);
+  if (count == 0)
+    return 0;
+  return source->ops->pread (source, buffer, count, offset, error);
+}
+
+int
+source_extent (struct source *source, uint64_t offset,
+               uint64_t *length, bool *hole, struct vdisk_error *error)
+{
+  if (offset >= source->size)
+    return error_set (error, EIO,
+                      "%s: offset %" PRIu64
+                      " is beyond the end of the file (%" PRIu64 " bytes)",
+                      source->name, offset, source->size);
+  if (source->sparse && source->ops->extent)
+    return source->ops->extent (source, offset, length, hole, error);
+  *hole = false;
+  *length = source->size - offset;
+  return 0;
+}
+
+void
+source_prefetch (struct source *source, uint64_t offset, uint64_t count)
+{
+  if (offset < source->size && source->ops->prefetch)
+    source->ops->prefetch (source, offset,
+                           min_u64 (count, source->size - offset));
+}
+
+void
+source_close (struct source *source)
+{
+  if (source)
+    source->ops->close (source);
+}
+
+bool
+source_is_same (const struct source *a, const struct source *b)
+{
+  return (a->device != 0 || a->inode != 0) &&
+    a->device == b->device && a->inode == b->inode;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where the bytes of an image come from: a file or block device, or
+ * memory (tests, fuzzing).  A source never changes after it is opened and
+ * may be used by many threads at once.
+ */
+
+#ifndef VDISK_SOURCE_H
+#define VDISK_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vdisk.h"
+
+struct source;
+
+struct source_ops {
+  /* Read exactly 'count' bytes.  The range lies within 'size'.  Returns
+   * 0, or -1 with an error that names the source.  A file that became
+   * shorter is an error, never zeros. */
+  int (*pread) (struct source *source, void *buffer, size_t count,
+                uint64_t offset, struct vdisk_error *error);
+
+  /* What is at 'offset', which is less than 'size': sets *hole, and in
+   * *length how far that is known to go on (at least 1, and not past
+   * 'size').  NULL where nothing is known: all is data. */
+  int (*extent) (struct source *source, uint64_t offset, uint64_t *length,
+                 bool *hole, struct vdisk_error *error);
+
+  /* Start reading the range into the page cache; only a hint.  May be
+   * NULL. */
+  void (*prefetch) (struct source *source, uint64_t offset, uint64_t count);
+
+  /* Free everything, the source included. */
+  void (*close) (struct source *source);
+};
+
+/* Implementations embed this as their first member. */
+struct source {
+  const struct source_ops *ops;
+  char *name;             /* path as opened: names it in messages, and
+                             references are relative to its directory */
+  uint64_t size;
+  bool sparse;            /* false: 'extent' can find no hole */
+  uint64_t device, inode; /* identity, for finding loops; 0, 0: unknown */
+};
+
+/* Read exactly 'count' bytes; outside the source is EIO. */
+int source_pread (struct source *source, void *buffer, size_t count,
+                  uint64_t offset, struct vdisk_error *error);
+
+/* As the operation.  All data where the source knows of no holes. */
+int source_extent (struct source *source, uint64_t offset,
+                   uint64_t *length, bool *hole, struct vdisk_error *error);
+
+/* As the operation; parts outside the source are left out. */
+void source_prefetch (struct source *source, uint64_t offset,
+                      uint64_t count);
+
+/* Close and free.  Accepts NULL. */
+void source_close (struct source *source);
+
+/* True if both are known to be the same file. */
+bool source_is_same (const struct source *a, const struct source *b);
+
+#endif /* VDISK_SOURCE_H */

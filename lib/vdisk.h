@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* libvdisk: read virtual disk images (VHD, QCOW2, QED, raw) and know
+ * exactly which bytes hold data.
+ *
+ * A handle is opened once and may then be used by any number of threads
+ * at the same time.  Nothing here prints or exits; every failure is told
+ * through a struct vdisk_error that the caller owns.  All offsets, sizes
+ * and lengths are in bytes.  See libvdisk(3).
+ */
+
+#ifndef VDISK_H
+#define VDISK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An open image with everything it refers to. */
+struct vdisk;
+
+/* How to open an image: see vdisk_options_set. */
+struct vdisk_options;
+
+/* Why a call failed.  The caller owns it; it needs no initialization and
+ * no freeing.  Every function that takes one clears it first, and accepts
+ * NULL from callers who do not want to know.  'errnum' is an errno value:
+ * EINVAL (the image or a parameter breaks a rule), ENOTSUP (a feature we
+ * do not read), EPERM (a reference the caller has not allowed), ELOOP (a
+ * chain that never ends), EIO (damage or a failing disk met while
+ * reading), EBUSY (in use by a writer), ENOMEM, or what open(2) said.
+ * 'message' is one line without a full stop that names file, structure,
+ * value and rule; bytes that are not printable are written as \xHH.
+ */
+struct vdisk_error {
+  int errnum;
+  char message[1020];
+};
+
+/* What guest bytes are made of. */
+enum vdisk_kind {
+  VDISK_HOLE,      /* no layer says anything: reads as zeros */
+  VDISK_ZERO,      /* the image says zeros, or its host file has a hole */
+  VDISK_DATA,      /* stored as they are, at host_offset */
+  VDISK_PACKED,    /* in a compressed cluster that starts at host_offset */
+};
+
+#define VDISK_NO_HOST_OFFSET UINT64_MAX
+
+/* A piece of the guest disk that is all of one kind. */
+struct vdisk_extent {
+  uint64_t offset;        /* where it starts on the guest disk */
+  uint64_t length;        /* never 0 */
+  uint64_t host_offset;   /* in the file of layer 'depth' (see
+                             vdisk_layer_data_file), or
+                             VDISK_NO_HOST_OFFSET */
+  enum vdisk_kind kind;
+  unsigned depth;         /* layer that decides: 0 is the image itself, 1
+                             its backing file or parent, and so on */
+};
+
+/* Takes one extent.  0 to go on, any other value to stop the walk. */
+typedef int vdisk_extent_callback (void *opaque,
+                                   const struct vdisk_extent *extent);
+
+/* Takes one warning: something odd that did not keep us from reading. */
+typedef void vdisk_warning_callback (void *opaque, const char *message);
+
+/* The library's version, as "1.2.3". */
+const char *vdisk_version (void);
+
+/* Names of the formats read and of the compression libraries linked in,
+ * NULL-terminated.  Static; do not free. */
+const char *const *vdisk_formats (void);
+const char *const *vdisk_compression_libraries (void);
+
+/* Options with their defaults, or NULL if there is no memory.  Free with
+ * vdisk_options_free, which accepts NULL.  One set of options can open
+ * any number of images, and may be freed once they are open. */
+struct vdisk_options *vdisk_options_new (void);
+void vdisk_options_free (struct vdisk_options *options);
+
+/* Set the option 'name' from text.  libvdisk(3) has them all:
+ *
+ *   format          auto, vhd (or vpc), qcow2, qed, raw
+ *   backing-dir     a directory that references may lead to; add any
+ *                   number of them, "/" allows everything
+ *   size            auto, current, chs: which size field of a VHD counts
+ *   sector-bitmaps  honour, ignore: bitmaps of dynamic VHDs
+ *   host-holes      auto, off: look for holes of the host file
+ *   cache-size      bytes, or with a suffix k, M, G
+ *   force-share     true, false: open images that are being written
+ *
+ * Returns 0, or -1 with EINVAL for a value that is not one of these (the
+ * message says what is) and ENOENT for a name that is not.
+ */
+int vdisk_options_set (struct vdisk_options *options,
+                       const char *name, const char *value,
+                       struct vdisk_error *error);
+
+/* Where warnings go while an image is being opened.  Without a callback
+ * they are dropped. */
+void vdisk_options_set_warning_callback (struct vdisk_options *options,
+                                         vdisk_warning_callback *callback,
+                                         void *opaque);
+
+/* Open the image at 'path' and the whole chain under it, read-only.
+ * 'options' may be NULL for the defaults.  Returns NULL on error. */
+struct vdisk *vdisk_open (const char *path,
+                          const struct vdisk_options *options,
+                          struct vdisk_error *error);
+
+/* Close it and free everything.  Accepts NULL.  No other call may be
+ * using the handle. */
+void vdisk_close (struct vdisk *vdisk);
+
+/* The size of the guest disk. */
+uint64_t vdisk_size (const struct vdisk *vdisk);
+
+/* The unit of allocation of the top layer: a cluster, or a VHD's block.
+ * A power of two of at least 512. */
+uint32_t vdisk_cluster_size (const struct vdisk *vdisk);
+
+/* How many layers there are (at least 1), and for each depth below that
+ * its format, the path of its image file, and of the file its data is in
+ * (the same but for QCOW2's external data files).  The strings live as
+ * long as the handle; NULL if there is no such layer. */
+unsigned vdisk_layers (const struct vdisk *vdisk);
+const char *vdisk_layer_format (const struct vdisk *vdisk, unsigned depth);
+const char *vdisk_layer_file (const struct vdisk *vdisk, unsigned depth);
+const char *vdisk_layer_data_file (const struct vdisk *vdisk,
+                                   unsigned depth);
+
+/* Read exactly 'count' guest bytes at 'offset' into 'buffer'.
+ * Returns 0, or -1: then the contents of 'buffer' mean nothing.
+ * Reading past vdisk_size is EINVAL. */
+int vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
+                 uint64_t offset, struct vdisk_error *error);
+
+/* Call 'callback' for extents that tile the range, in ascending order,
+ * clipped to it.  Neighbours that continue each other in the same file
+ * come as one as far as that is known without looking further, so the
+ * caller that wants maximal extents of a kind has to merge.  Asking past
+ * vdisk_size is EINVAL; a 'count' of 0 calls nothing.  Returns 0 when the
+ * whole range was told or the callback stopped it, or -1: what was told
+ * until then is right. */
+int vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+                   vdisk_extent_callback *callback, void *opaque,
+                   struct vdisk_error *error);
+
+/* Ask the kernel to read what the range needs into its page cache.
+ * Returns 0, or -1 if the map could not be read. */
+int vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+                    struct vdisk_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* VDISK_H */

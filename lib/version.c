@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What this build of the library is and can do. */
+
+#include "vdisk.h"
+
+#include "format/format.h"
+
+const char *
+vdisk_version (void)
+{
+  return VDISK_VERSION;
+}
+
+const char *const *
+vdisk_formats (void)
+{
+  return format_names ();
+}
+
+const char *const *
+vdisk_compression_libraries (void)
+{
+  static const char *const names[] = { "libdeflate", "libzstd", NULL };
+
+  return names;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nbdkit-vdisk-plugin: serve a virtual disk image, read-only, and tell
+ * clients by block status what of it is data.
+ *
+ * This is glue: what an image is, libvdisk knows.  The image is opened
+ * once, before nbdkit says it is ready, and shared by all connections.
+ * Callbacks are in the order of their lives.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NBDKIT_API_VERSION 2
+#include <nbdkit-plugin.h>
+
+#include "vdisk.h"
+
+#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+
+/* More extents than this nbdkit does not put in one reply. */
+#define EXTENTS_MAX (1 << 20)
+
+/* NBD's bounds for the preferred block size. */
+#define PREFERRED_MIN 512
+#define PREFERRED_MAX (32 << 20)
+
+static char *filename;
+static struct vdisk_options *options;
+static struct vdisk *vdisk;
+
+static void
+warn (void *opaque, const char *message)
+{
+  (void) opaque;
+  fprintf (stderr, "nbdkit: vdisk: warning: %s\n", message);
+}
+
+static void
+vdisk_load (void)
+{
+  options = vdisk_options_new ();
+  if (options == NULL) {
+    nbdkit_error ("out of memory");
+    exit (EXIT_FAILURE);
+  }
+  vdisk_options_set_warning_callback (options, warn, NULL);
+}
+
+static void
+vdisk_unload (void)
+{
+  vdisk_close (vdisk);
+  vdisk_options_free (options);
+  free (filename);
+}
+
+static void
+vdisk_dump_plugin (void)
+{
+  const char *const *names;
+
+  printf ("vdisk_version=%s\n", vdisk_version ());
+  for (names = vdisk_formats (); *names; ++names)
+    printf ("vdisk_format_%s=yes\n", *names);
+  for (names = vdisk_compression_libraries (); *names; ++names)
+    printf ("vdisk_%s=yes\n", *names);
+}
+
+static int
+vdisk_config (const char *key, const char *value)
+{
+  struct vdisk_error error;
+
+  if (strcmp (key, "file") == 0) {
+    if (filename) {
+      nbdkit_error ("only one file can be served");
+      return -1;
+    }
+    filename = nbdkit_absolute_path (value);
+    return filename ? 0 : -1;
+  }
+  if (vdisk_options_set (options, key, value, &error) == -1) {
+    nbdkit_error ("%s", error.message);
+    return -1;
+  }
+  return 0;
+}
+
+static int
+vdisk_config_complete (void)
+{
+  if (filename == NULL) {
+    nbdkit_error ("the image to serve is missing: nbdkit vdisk "
+                  "[file=]PATH");
+    return -1;
+  }
+  return 0;
+}
+
+#define vdisk_config_help \
+  "[file=]<PATH>          (required) The image to serve.\n" \
+  "format=auto|vhd|qcow2|qed|raw\n" \
+  "                       Its format (default: auto; raw is never guessed).\n" \
+  "backing-dir=<DIR>      References may also lead into this directory;\n" \
+  "                       can be repeated; / allows all of them.\n" \
+  "size=auto|current|chs  Which size field of a VHD counts (default: auto).\n" \
+  "sector-bitmaps=honour|ignore\n" \
+  "                       Sector bitmaps of dynamic VHDs (default: honour).\n" \
+  "host-holes=auto|off    Look for holes of the image file (default: auto).\n" \
+  "cache-size=<SIZE>      Memory for all caches (default: 16M).\n" \
+  "force-share=true       Serve an image even if it is being written."
+
+static int
+vdisk_get_ready (void)
+{
+  struct vdisk_error error;
+
+  vdisk = vdisk_open (filename, options, &error);
+  if (vdisk == NULL) {
+    nbdkit_error ("%s", error.message);
+    return -1;
+  }
+  return 0;
+}
+
+static void *
+vdisk_open_connection (int readonly)
+{
+  (void) readonly;
+  return NBDKIT_HANDLE_NOT_NEEDED;
+}
+
+static const char *
+vdisk_export_description (void *handle)
+{
+  unsigned layers = vdisk_layers (vdisk);
+  char text[64];
+
+  (void) handle;
+  snprintf (text, sizeof text, "%s disk image, %u layer%s",
+            vdisk_layer_format (vdisk, 0), layers, layers == 1 ? "" : "s");
+  return nbdkit_strdup_intern (text);
+}
+
+static int64_t
+vdisk_get_size (void *handle)
+{
+  (void) handle;
+  return vdisk_size (vdisk);
+}
+
+static int
+vdisk_block_size (void *handle, uint32_t *minimum, uint32_t *preferred,
+                  uint32_t *maximum)
+{
+  uint32_t cluster_size = vdisk_cluster_size (vdisk);
+
+  (void) handle;
+  *minimum = 1;
+  *preferred = cluster_size < PREFERRED_MIN ? PREFERRED_MIN
+    : cluster_size > PREFERRED_MAX ? PREFERRED_MAX : cluster_size;
+  *maximum = UINT32_MAX;
+  return 0;
+}
+
+static int
+vdisk_can_write (void *handle)
+{
+  (void) handle;
+  return 0;
+}
+
+static int
+vdisk_can_multi_conn (void *handle)
+{
+  (void) handle;
+  return 1;
+}
+
+static int
+vdisk_can_extents (void *handle)
+{
+  (void) handle;
+  return 1;
+}
+
+static int
+vdisk_can_cache (void *handle)
+{
+  (void) handle;
+  return NBDKIT_CACHE_NATIVE;
+}
+
+static int
+failed (const struct vdisk_error *error)
+{
+  nbdkit_error ("%s", error->message);
+  nbdkit_set_error (error->errnum);
+  return -1;
+}
+
+static int
+vdisk_plugin_pread (void *handle, void *buf, uint32_t count,
+                    uint64_t offset, uint32_t flags)
+{
+  struct vdisk_error error;
+
+  (void) handle;
+  (void) flags;
+  if (vdisk_pread (vdisk, buf, count, offset, &error) == -1)
+    return failed (&error);
+  return 0;
+}
+
+/* Extents on their way to nbdkit.  Neighbours of one type are joined
+ * here: that costs less than nbdkit's check of each. */
+struct reply {
+  struct nbdkit_extents *extents;
+  uint64_t offset, end;         /* of the extent not yet added */
+  uint32_t type;
+  unsigned added;
+  bool only_one;
+  bool failed;
+};
+
+static uint32_t
+type_of (enum vdisk_kind kind)
+{
+  switch (kind) {
+  case VDISK_HOLE: return NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO;
+  case VDISK_ZERO: return NBDKIT_EXTENT_ZERO;
+  case VDISK_DATA:
+  case VDISK_PACKED: return 0;
+  }
+  return 0;
+}
+
+static int
+add_pending (struct reply *reply)
+{
+  if (reply->offset == reply->end)
+    return 0;
+  if (nbdkit_add_extent (reply->extents, reply->offset,
+                         reply->end - reply->offset, reply->type) == -1) {
+    reply->failed = true;
+    return -1;
+  }
+  reply->offset = reply->end;
+  reply->added++;
+  return 0;
+}
+
+static int
+take_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  struct reply *reply = opaque;
+  uint32_t type = type_of (extent->kind);
+
+  if (type != reply->type) {
+    if (add_pending (reply) == -1 ||
+        (reply->added > 0 && reply->only_one) ||
+        reply->added == EXTENTS_MAX)
+      return 1;
+    reply->type = type;
+  }
+  reply->end = extent->offset + extent->length;
+  return 0;
+}
+
+static int
+vdisk_plugin_extents (void *handle, uint32_t count, uint64_t offset,
+                      uint32_t flags, struct nbdkit_extents *extents)
+{
+  struct reply reply = {
+    .extents = extents, .offset = offset, .end = offset,
+    .only_one = flags & NBDKIT_FLAG_REQ_ONE,
+  };
+  struct vdisk_error error;
+  int r;
+
+  (void) handle;
+  r = vdisk_extents (vdisk, offset, count, take_extent, &reply, &error);
+  if (reply.failed || add_pending (&reply) == -1)
+    return -1;
+  /* A reply may be shorter than the request: what comes before damage is
+   * told, and the client meets the error when it asks for the rest. */
+  if (r == -1 && reply.added == 0)
+    return failed (&error);
+  return 0;
+}
+
+static int
+vdisk_cache (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
+{
+  struct vdisk_error error;
+
+  (void) handle;
+  (void) flags;
+  if (vdisk_prefetch (vdisk, offset, count, &error) == -1)
+    return failed (&error);
+  return 0;
+}
+
+static struct nbdkit_plugin plugin = {
+  .name               = "vdisk",
+  .longname           = "nbdkit vdisk plugin",
+  .version            = VDISK_VERSION,
+  .description        = "Serve VHD, QCOW2, QED and raw disk images, "
+                        "knowing which bytes hold data",
+  .load               = vdisk_load,
+  .unload             = vdisk_unload,
+  .dump_plugin        = vdisk_dump_plugin,
+  .config             = vdisk_config,
+  .config_complete    = vdisk_config_complete,
+  .config_help        = vdisk_config_help,
+  .magic_config_key   = "file",
+  .get_ready          = vdisk_get_ready,
+  .open               = vdisk_open_connection,
+  .export_description = vdisk_export_description,
+  .get_size           = vdisk_get_size,
+  .block_size         = vdisk_block_size,
+  .can_write          = vdisk_can_write,
+  .can_multi_conn     = vdisk_can_multi_conn,
+  .can_extents        = vdisk_can_extents,
+  .can_cache          = vdisk_can_cache,
+  .pread              = vdisk_plugin_pread,
+  .extents            = vdisk_plugin_extents,
+  .cache              = vdisk_cache,
+};
+
+/* The macro defines it without declaring it. */
+struct nbdkit_plugin *plugin_init (void);
+
+NBDKIT_REGISTER_PLUGIN (plugin)
