@@ -11,6 +11,7 @@
 #include "util/minmax.h"
 
 static const struct format *const formats[] = {
+  &format_qcow2,
   &format_raw,
 };
 
@@ -19,7 +20,7 @@ static const struct format *const formats[] = {
 const char *const *
 format_names (void)
 {
-  static const char *const names[] = { "raw", NULL };
+  static const char *const names[] = { "qcow2", "raw", NULL };
 
   _Static_assert (sizeof names / sizeof names[0] == FORMATS + 1,
                   "a format has no name");

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From L1 and L2 entries to intervals.  Tables are read in the pieces
+ * that a range needs and not kept: the interval map above is the cache.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "error.h"
+#include "format/qcow2-disk.h"
+#include "format/qcow2.h"
+#include "source/source.h"
+#include "util/align.h"
+#include "util/minmax.h"
+
+/* Bytes of an L2 table read at a time. */
+#define PIECE_SIZE 8192
+
+/* The guest range that is being mapped, and where to. */
+struct mapping {
+  const struct layer *layer;
+  const struct qcow2 *qcow2;
+  uint64_t offset, end;
+  struct interval_list *out;
+  struct vdisk_error *error;
+};
+
+/* An L2 entry that breaks a rule. */
+static int
+bad_entry (const struct mapping *m, uint64_t entry, uint64_t guest,
+           const char *rule)
+{
+  return layer_error (m->layer, m->error, EIO, "L2 table: entry 0x%016"
+                      PRIx64 " for guest offset %" PRIu64 " %s",
+                      entry, guest, rule);
+}
+
+/* Append what part of [guest, guest + length) is in the range as an
+ * interval of a kind, with its host offset if it has one. */
+static int
+append (const struct mapping *m, enum vdisk_kind kind, uint64_t guest,
+        uint64_t length, uint64_t host)
+{
+  const struct interval whole = {
+    .offset = guest, .length = length, .host = host, .kind = kind,
+    .depth = m->layer->depth,
+  };
+  struct interval part = interval_clip (&whole, m->offset, m->end);
+
+  if (kind == VDISK_DATA)
+    return layer_append_data (m->layer, m->out, part.offset, part.length,
+                              part.host, "L2 table", m->error);
+  if (interval_list_append (m->out, &part) == -1)
+    return error_no_memory (m->error, m->layer->source->name);
+  return 0;
+}
+
+static int
+append_packed (const struct mapping *m, uint64_t entry, uint64_t guest)
+{
+  const struct qcow2_info *info = &m->qcow2->info;
+  const unsigned bits = QCOW2_COMPRESSED_OFFSET_BITS (info->cluster_bits);
+  struct interval whole, part;
+  uint64_t host, sectors;
+
+  if (info->incompatible_features & QCOW2_EXTERNAL_DATA)
+    return bad_entry (m, entry, guest, "is compressed, but the data is in "
+                      "an external file");
+  entry &= ~(QCOW2_COPIED | QCOW2_COMPRESSED);
+  host = entry & ((UINT64_C (1) << bits) - 1);
+  sectors = (entry >> bits) + 1;
+  whole = (struct interval) {
+    .offset = guest, .length = m->layer->cluster_size, .host = host,
+    .packed_size = sectors * QCOW2_SECTOR_SIZE - host % QCOW2_SECTOR_SIZE,
+    .kind = VDISK_PACKED, .depth = m->layer->depth,
+  };
+  part = interval_clip (&whole, m->offset, m->end);
+  if (interval_list_append (m->out, &part) == -1)
+    return error_no_memory (m->error, m->layer->source->name);
+  return 0;
+}
+
+/* Is there a host cluster?  Offset 0 is the header's, but in an external
+ * data file it is a cluster like any other, known by its COPIED bit. */
+static bool
+has_host_cluster (const struct mapping *m, uint64_t entry)
+{
+  if (entry & QCOW2_OFFSET_MASK)
+    return true;
+  return (m->qcow2->info.incompatible_features & QCOW2_EXTERNAL_DATA) &&
+    (entry & QCOW2_COPIED);
+}
+
+/* Rules that standard and extended entries share.  'reserved' are the
+ * bits that must be clear. */
+static int
+check_entry (const struct mapping *m, uint64_t entry, uint64_t guest,
+             uint64_t reserved)
+{
+  if (entry & reserved)
+    return bad_entry (m, entry, guest, "has reserved bits set");
+  if (!is_aligned (entry & QCOW2_OFFSET_MASK, m->layer->cluster_size))
+    return bad_entry (m, entry, guest, "has an offset that is not "
+                      "cluster-aligned");
+  return 0;
+}
+
+static int
+map_standard (const struct mapping *m, uint64_t entry, uint64_t guest)
+{
+  const uint32_t cluster_size = m->layer->cluster_size;
+  uint64_t used = QCOW2_OFFSET_MASK | QCOW2_COPIED;
+
+  if (entry == 0)
+    return append (m, VDISK_HOLE, guest, cluster_size,
+                   VDISK_NO_HOST_OFFSET);
+  if (entry & QCOW2_COMPRESSED)
+    return append_packed (m, entry, guest);
+  if (m->qcow2->info.version >= 3)
+    used |= QCOW2_ZERO;
+  if (check_entry (m, entry, guest, ~used) == -1)
+    return -1;
+  if (entry & QCOW2_ZERO)
+    return append (m, VDISK_ZERO, guest, cluster_size,
+                   VDISK_NO_HOST_OFFSET);
+  if (!has_host_cluster (m, entry))
+    return append (m, VDISK_HOLE, guest, cluster_size,
+                   VDISK_NO_HOST_OFFSET);
+  return append (m, VDISK_DATA, guest, cluster_size,
+                 entry & QCOW2_OFFSET_MASK);
+}
+
+/* The kind of subcluster i, from its two bits. */
+static enum vdisk_kind
+subcluster_kind (uint64_t bitmap, unsigned i)
+{
+  if (bitmap >> i & 1)
+    return VDISK_DATA;
+  if (bitmap >> (QCOW2_SUBCLUSTERS + i) & 1)
+    return VDISK_ZERO;
+  return VDISK_HOLE;
+}
+
+static int
+map_extended (const struct mapping *m, uint64_t entry, uint64_t bitmap,
+              uint64_t guest)
+{
+  const uint32_t size = m->layer->cluster_size / QCOW2_SUBCLUSTERS;
+  bool has_host;
+  unsigned i;
+
+  if (entry & QCOW2_COMPRESSED) {
+    if (bitmap != 0)
+      return bad_entry (m, entry, guest, "is compressed and has "
+                        "subclusters");
+    return append_packed (m, entry, guest);
+  }
+  if (check_entry (m, entry, guest,
+                   ~(QCOW2_OFFSET_MASK | QCOW2_COPIED)) == -1)
+    return -1;
+  if ((bitmap & bitmap >> QCOW2_SUBCLUSTERS & UINT32_MAX) != 0)
+    return bad_entry (m, entry, guest, "has a subcluster that is both "
+                      "allocated and zero");
+  has_host = has_host_cluster (m, entry);
+  if (!has_host && (bitmap & UINT32_MAX) != 0)
+    return bad_entry (m, entry, guest, "has allocated subclusters, but no "
+                      "cluster");
+
+  for (i = 0; i < QCOW2_SUBCLUSTERS; ++i) {
+    uint64_t offset = guest + (uint64_t) i * size;
+    uint64_t host = has_host ? (entry & QCOW2_OFFSET_MASK) +
+                               (uint64_t) i * size : VDISK_NO_HOST_OFFSET;
+
+    if (offset + size <= m->offset || offset >= m->end)
+      continue;
+    if (append (m, subcluster_kind (bitmap, i), offset, size, host) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* Map 'count' entries in 'piece', the first of which is for the guest
+ * offset 'guest'. */
+static int
+map_piece (const struct mapping *m, const be64 *piece, size_t count,
+           uint64_t guest)
+{
+  const uint32_t cluster_size = m->layer->cluster_size;
+  size_t i;
+
+  if (m->qcow2->info.incompatible_features & QCOW2_EXTENDED_L2) {
+    for (i = 0; i < count; ++i, guest += cluster_size)
+      if (map_extended (m, get_be64 (piece[2 * i]),
+                        get_be64 (piece[2 * i + 1]), guest) == -1)
+        return -1;
+  }
+  else {
+    for (i = 0; i < count; ++i, guest += cluster_size)
+      if (map_standard (m, get_be64 (piece[i]), guest) == -1)
+        return -1;
+  }
+  return 0;
+}
+
+/* Map what the L2 table at 'table', or no table if that is 0, says of
+ * [offset, end). */
+static int
+map_l2 (const struct mapping *m, uint64_t table,
+        uint64_t offset, uint64_t end)
+{
+  const struct qcow2 *qcow2 = m->qcow2;
+  const uint32_t cluster_size = m->layer->cluster_size;
+  const size_t entries = UINT64_C (1) << qcow2->l2_bits;
+  be64 piece[PIECE_SIZE / sizeof (be64)];
+
+  if (table == 0)
+    return append (m, VDISK_HOLE, offset, end - offset,
+                   VDISK_NO_HOST_OFFSET);
+
+  for (offset = round_down (offset, cluster_size); offset < end; ) {
+    size_t index = (offset / cluster_size) & (entries - 1);
+    size_t count = min_u64 (divide_up (end - offset, cluster_size),
+                            PIECE_SIZE / qcow2->entry_size);
+
+    if (source_pread (m->layer->source, piece, count * qcow2->entry_size,
+                      table + index * qcow2->entry_size, m->error) == -1 ||
+        map_piece (m, piece, count, offset) == -1)
+      return -1;
+    offset += count * cluster_size;
+  }
+  return 0;
+}
+
+/* Where the L2 table is that L1 entry 'index' points to; 0 for none. */
+static int
+read_l1_entry (const struct mapping *m, uint64_t index, uint64_t *table)
+{
+  uint64_t entry;
+  be64 disk;
+
+  if (source_pread (m->layer->source, &disk, sizeof disk,
+                    m->qcow2->info.l1_table_offset +
+                    index * QCOW2_L1_ENTRY_SIZE, m->error) == -1)
+    return -1;
+  entry = get_be64 (disk);
+  if (entry & ~(QCOW2_OFFSET_MASK | QCOW2_COPIED))
+    return layer_error (m->layer, m->error, EIO, "L1 table: entry %" PRIu64
+                        ": 0x%016" PRIx64 " has reserved bits set",
+                        index, entry);
+  *table = entry & QCOW2_OFFSET_MASK;
+  if (!is_aligned (*table, m->layer->cluster_size))
+    return layer_error (m->layer, m->error, EIO, "L1 table: entry %" PRIu64
+                        ": offset 0x%" PRIx64 " is not cluster-aligned",
+                        index, *table);
+  return 0;
+}
+
+int
+qcow2_map (struct layer *layer, uint64_t offset, uint64_t count,
+           struct interval_list *out, struct vdisk_error *error)
+{
+  const struct qcow2 *qcow2 = layer->state;
+  const struct mapping m = {
+    .layer = layer, .qcow2 = qcow2, .offset = offset,
+    .end = offset + count, .out = out, .error = error,
+  };
+  const unsigned l1_shift = qcow2->info.cluster_bits + qcow2->l2_bits;
+  uint64_t table, next;
+
+  for (; offset < m.end; offset = next) {
+    next = min_u64 (m.end, ((offset >> l1_shift) + 1) << l1_shift);
+    if (read_l1_entry (&m, offset >> l1_shift, &table) == -1 ||
+        map_l2 (&m, table, offset, next) == -1)
+      return -1;
+  }
+  return 0;
+}
