@@ -12,6 +12,7 @@
 
 static const struct format *const formats[] = {
   &format_qcow2,
+  &format_qed,
   &format_raw,
 };
 
@@ -20,7 +21,7 @@ static const struct format *const formats[] = {
 const char *const *
 format_names (void)
 {
-  static const char *const names[] = { "qcow2", "raw", NULL };
+  static const char *const names[] = { "qcow2", "qed", "raw", NULL };
 
   _Static_assert (sizeof names / sizeof names[0] == FORMATS + 1,
                   "a format has no name");
