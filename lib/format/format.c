@@ -11,6 +11,7 @@
 #include "util/minmax.h"
 
 static const struct format *const formats[] = {
+  &format_vhd,
   &format_qcow2,
   &format_qed,
   &format_raw,
@@ -21,7 +22,7 @@ static const struct format *const formats[] = {
 const char *const *
 format_names (void)
 {
-  static const char *const names[] = { "qcow2", "qed", "raw", NULL };
+  static const char *const names[] = { "vhd", "qcow2", "qed", "raw", NULL };
 
   _Static_assert (sizeof names / sizeof names[0] == FORMATS + 1,
                   "a format has no name");
@@ -33,6 +34,8 @@ format_by_name (const char *name)
 {
   size_t i;
 
+  if (strcmp (name, "vpc") == 0)
+    return &format_vhd;
   for (i = 0; i < FORMATS; ++i)
     if (strcmp (name, formats[i]->name) == 0)
       return formats[i];

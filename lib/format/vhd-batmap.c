@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Xen's batmap: a bit for each block that tells that all its sectors are
+ * present, which saves reading its bitmap.
+ *
+ * It is a shortcut, so whatever is wrong with it only means that bitmaps
+ * are read.  Trusted wrongly it would show the guest stale bytes of the
+ * volume.  So it counts only in images made by Xen's tools: elsewhere the
+ * sector after the BAT may be a block's bitmap, which the guest writes.
+ * And its checksum covers only the sectors that libvhd counts for the size
+ * of the disk, rounding down to whole bytes first: no bit outside counts.
+ */
+
+#include "format/vhd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "source/source.h"
+#include "util/align.h"
+#include "util/checked.h"
+#include "util/minmax.h"
+
+/* Enough for 4 TiB, more than VHDs can hold. */
+#define BATMAP_MAX (256 << 10)
+
+/* Tools older than this made none. */
+#define CREATOR_VERSION_MIN 0x00000002
+
+/* How many bytes of the map the checksum covers. */
+static uint64_t
+covered_bytes (const struct footer *footer)
+{
+  const uint64_t bytes = footer->current_size / VHD_BATMAP_BLOCK_SIZE / 8;
+
+  return max_u64 (round_up (bytes, VHD_SECTOR_SIZE), VHD_SECTOR_SIZE);
+}
+
+/* Version 1.1 summed signed bytes. */
+static uint32_t
+checksum (const uint8_t *map, uint64_t size, uint32_t version)
+{
+  uint32_t sum = 0;
+  uint64_t i;
+
+  for (i = 0; i < size; ++i)
+    sum += version == VHD_BATMAP_VERSION_SIGNED ?
+      (uint32_t) (int8_t) map[i] : map[i];
+  return ~sum;
+}
+
+/* Is this the header of a map of 'size' bytes?  'problem' is told what is
+ * wrong with it. */
+static int
+check_batmap_header (const struct layer *layer,
+                     const struct vhd_batmap_header *raw, uint64_t size,
+                     struct vdisk_error *problem)
+{
+  const uint32_t version = get_be32 (raw->version);
+  const uint64_t offset = get_be64 (raw->map_offset);
+  const uint64_t mapped =
+    (uint64_t) get_be32 (raw->map_sectors) * VHD_SECTOR_SIZE;
+
+  if (version > VHD_BATMAP_VERSION_MAX)
+    return error_set (problem, EINVAL,
+                      "version %" PRIu32 ".%" PRIu32 ", must be at most 1.2",
+                      version >> 16, version & 0xffff);
+  if (mapped < size)
+    return error_set (problem, EINVAL,
+                      "%" PRIu64 " bytes, the disk needs %" PRIu64,
+                      mapped, size);
+  if (!range_within (offset, size, layer->source->size))
+    return error_set (problem, EINVAL,
+                      "%" PRIu64 " bytes at offset %" PRIu64
+                      " reach beyond the end of the file (%" PRIu64
+                      " bytes)", size, offset, layer->source->size);
+  return 0;
+}
+
+/* Read the map, and keep it if its checksum is right. */
+static int
+read_map (const struct layer *layer, struct vhd *vhd,
+          const struct vhd_batmap_header *raw, uint64_t size,
+          struct vdisk_error *error)
+{
+  const uint32_t recorded = get_be32 (raw->checksum);
+  uint32_t expected;
+
+  vhd->batmap = malloc (size);
+  if (vhd->batmap == NULL)
+    return error_no_memory (error, layer->source->name);
+  if (source_pread (layer->source, vhd->batmap, size,
+                    get_be64 (raw->map_offset), error) == -1)
+    return -1;
+  expected = checksum (vhd->batmap, size, get_be32 (raw->version));
+  if (recorded == expected) {
+    vhd->batmap_blocks = size * 8;
+    return 0;
+  }
+  layer_warn (layer, "batmap: checksum 0x%08" PRIx32 ", expected 0x%08" PRIx32
+              ": ignored", recorded, expected);
+  free (vhd->batmap);
+  vhd->batmap = NULL;
+  return 0;
+}
+
+int
+vhd_read_batmap (const struct layer *layer, struct vhd *vhd,
+                 const struct dynamic_header *header,
+                 struct vdisk_error *error)
+{
+  const uint64_t size = covered_bytes (&vhd->footer);
+  struct vdisk_error problem = { 0 };
+  struct vhd_batmap_header raw;
+  uint64_t offset;
+
+  if (!vhd_creator_is_xen (&vhd->footer) ||
+      vhd->footer.creator_version < CREATOR_VERSION_MIN ||
+      header->block_size != VHD_BATMAP_BLOCK_SIZE || size > BATMAP_MAX)
+    return 0;
+  /* The offset was checked against the size of the file, so that there is
+   * room for the BAT in 64 bits. */
+  offset = header->table_offset +
+    round_up ((uint64_t) header->max_table_entries * sizeof (be32),
+              VHD_SECTOR_SIZE);
+  if (!range_within (offset, sizeof raw, layer->source->size))
+    return 0;
+  if (source_pread (layer->source, &raw, sizeof raw, offset, error) == -1)
+    return -1;
+  if (memcmp (raw.cookie, VHD_BATMAP_COOKIE, VHD_COOKIE_SIZE) != 0)
+    return 0;
+  if (check_batmap_header (layer, &raw, size, &problem) == -1) {
+    layer_warn (layer, "batmap: %s: ignored", problem.message);
+    return 0;
+  }
+  return read_map (layer, vhd, &raw, size, error);
+}
+
+bool
+vhd_batmap_has (const struct vhd *vhd, uint64_t block)
+{
+  return block < vhd->batmap_blocks &&
+    (vhd->batmap[block / 8] << block % 8 & 0x80) != 0;
+}

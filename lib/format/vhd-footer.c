@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VHD footers: which of the two counts, and what size they give the disk.
+ *
+ * The footer at the end of the file counts.  Dynamic and differencing
+ * disks have a copy at the start, for when the end is damaged, cut off or
+ * (on a block device) followed by padding.  A fixed disk has none: what
+ * lies at its start was written by the guest.
+ */
+
+#include "format/vhd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "error.h"
+#include "source/source.h"
+#include "util/minmax.h"
+
+uint32_t
+vhd_checksum (const void *bytes, size_t size, const be32 *checksum)
+{
+  const uint8_t *p = bytes;
+  uint32_t sum = 0;
+  size_t i;
+
+  for (i = 0; i < size; ++i)
+    sum += p[i];
+  for (i = 0; i < sizeof checksum->b; ++i)
+    sum -= checksum->b[i];
+  return ~sum;
+}
+
+/* Check a footer; 'problem' is told what is wrong with it. */
+static int
+check_footer (const struct vhd_footer *raw, struct vdisk_error *problem)
+{
+  const uint32_t checksum = get_be32 (raw->checksum);
+  const uint32_t expected = vhd_checksum (raw, sizeof *raw, &raw->checksum);
+  const uint32_t version = get_be32 (raw->version);
+  const uint32_t type = get_be32 (raw->type);
+
+  if (memcmp (raw->cookie, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE) != 0)
+    return error_set (problem, EINVAL, "no cookie \"%s\"",
+                      VHD_FOOTER_COOKIE);
+  if (checksum != expected)
+    return error_set (problem, EINVAL,
+                      "checksum 0x%08" PRIx32 ", expected 0x%08" PRIx32,
+                      checksum, expected);
+  if (version >> 16 != VHD_VERSION_MAJOR)
+    return error_set (problem, EINVAL,
+                      "version %" PRIu32 ".%" PRIu32 ", must be %d.x",
+                      version >> 16, version & 0xffff, VHD_VERSION_MAJOR);
+  if (type != VHD_FIXED && type != VHD_DYNAMIC && type != VHD_DIFFERENCING)
+    return error_set (problem, EINVAL, "type %" PRIu32 ", must be 2 (fixed), "
+                      "3 (dynamic) or 4 (differencing)", type);
+  return 0;
+}
+
+static void
+parse_footer (const struct vhd_footer *raw, uint64_t offset,
+              struct footer *footer)
+{
+  footer->offset = offset;
+  footer->type = get_be32 (raw->type);
+  footer->header_offset = get_be64 (raw->header_offset);
+  footer->time_stamp = get_be32 (raw->time_stamp);
+  memcpy (footer->creator, raw->creator, sizeof footer->creator);
+  footer->creator_version = get_be32 (raw->creator_version);
+  footer->current_size = get_be64 (raw->current_size);
+  footer->cylinders = get_be16 (raw->cylinders);
+  footer->heads = raw->heads;
+  footer->sectors = raw->sectors;
+  memcpy (footer->uuid, raw->uuid, sizeof footer->uuid);
+}
+
+/* Read the footer at the end of the file, which may be a byte short: then
+ * its cookie is found a byte late.  Sets *offset to where it is. */
+static int
+read_end (const struct layer *layer, struct vhd_footer *raw,
+          uint64_t *offset, struct vdisk_error *error)
+{
+  const uint64_t size = layer->source->size;
+  const size_t count = min_u64 (size, sizeof *raw);
+  uint8_t bytes[sizeof *raw + 1] = { 0 };
+  size_t start = sizeof *raw - count;
+
+  if (source_pread (layer->source, bytes + start, count, size - count,
+                    error) == -1)
+    return -1;
+  if (memcmp (bytes + 1, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE) == 0)
+    start = 1;
+  memcpy (raw, bytes + start, sizeof *raw);
+  *offset = size - (sizeof *raw - start);
+  return 0;
+}
+
+static int
+read_copy (const struct layer *layer, struct vhd_footer *raw,
+           struct vdisk_error *error)
+{
+  memset (raw, 0, sizeof *raw);
+  return source_pread (layer->source, raw,
+                       min_u64 (layer->source->size, sizeof *raw), 0, error);
+}
+
+static int
+check_copy (const struct vhd_footer *raw, struct vdisk_error *problem)
+{
+  if (check_footer (raw, problem) == -1)
+    return -1;
+  if (get_be32 (raw->type) == VHD_FIXED)
+    return error_set (problem, EINVAL, "type 2 (fixed), which has no copy");
+  return 0;
+}
+
+int
+vhd_read_footer (const struct layer *layer, struct footer *footer,
+                 struct vdisk_error *error)
+{
+  struct vdisk_error end_problem = { 0 }, copy_problem = { 0 };
+  struct vhd_footer end, copy;
+  uint64_t offset;
+
+  if (layer->source->size < VHD_SHORT_FOOTER_SIZE)
+    return layer_error (layer, error, EINVAL, "footer: the file has %" PRIu64
+                        " bytes, a footer takes %d", layer->source->size,
+                        VHD_SHORT_FOOTER_SIZE);
+  if (read_end (layer, &end, &offset, error) == -1)
+    return -1;
+  if (check_footer (&end, &end_problem) == 0) {
+    parse_footer (&end, offset, footer);
+    if (footer->type == VHD_FIXED)
+      return 0;
+  }
+  if (read_copy (layer, &copy, error) == -1)
+    return -1;
+  check_copy (&copy, &copy_problem);
+
+  if (end_problem.errnum == 0) {
+    if (copy_problem.errnum != 0)
+      layer_warn (layer, "footer copy: %s: using the footer at the end of "
+                  "the file", copy_problem.message);
+    return 0;
+  }
+  if (copy_problem.errnum != 0)
+    return layer_error (layer, error, EINVAL, "footer: %s; footer copy: %s",
+                        end_problem.message, copy_problem.message);
+  layer_warn (layer, "footer: %s: using the copy at the start of the file",
+              end_problem.message);
+  parse_footer (&copy, 0, footer);
+  return 0;
+}
+
+/* Virtual PC, and QEMU until it called itself "qem2", show the guest no
+ * more of the disk than its geometry covers, and record in current_size
+ * what was asked for.  All others mean current_size: "win ", "qem2",
+ * "d2v ", "tap\0", "CTXS", "caml", "vbox", "vs  ", "wa\0\0", ... */
+static bool
+creator_means_chs (const struct footer *footer)
+{
+  return memcmp (footer->creator, "vpc ", 4) == 0 ||
+    memcmp (footer->creator, "qemu", 4) == 0;
+}
+
+/* A geometry without cylinders, heads or sectors says nothing either. */
+static bool
+has_chs (const struct footer *footer)
+{
+  if (footer->cylinders == VHD_CYLINDERS_MAX &&
+      footer->heads == VHD_HEADS_MAX && footer->sectors == VHD_SECTORS_MAX)
+    return false;
+  return footer->cylinders != 0 && footer->heads != 0 &&
+    footer->sectors != 0;
+}
+
+uint64_t
+vhd_disk_size (const struct footer *footer, enum vhd_size_rule rule)
+{
+  const bool chs = rule == VHD_SIZE_CHS ||
+    (rule == VHD_SIZE_AUTO && creator_means_chs (footer));
+
+  if (!chs || !has_chs (footer))
+    return footer->current_size;
+  return (uint64_t) footer->cylinders * footer->heads * footer->sectors *
+    VHD_SECTOR_SIZE;
+}
+
+bool
+vhd_creator_is_xen (const struct footer *footer)
+{
+  return memcmp (footer->creator, "tap", 4) == 0;
+}

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The VHD driver: probing, opening, closing, and the map of fixed disks.
+ * Where a dynamic disk's bytes are is in vhd-block.c, footers in
+ * vhd-footer.c, parents in vhd-parent.c.
+ */
+
+#include "format/format.h"
+#include "format/vhd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "source/source.h"
+#include "util/align.h"
+#include "util/checked.h"
+
+/* A fixed disk has no blocks: what allocates is the file system under it,
+ * mostly by this much. */
+#define FIXED_CLUSTER_SIZE 4096
+
+/* The worst a map does is to change at every sector, whatever the size of
+ * the blocks: 32768 intervals. */
+#define SEGMENT_SIZE (UINT64_C (16) << 20)
+
+static bool
+vhd_probe (const struct probe *probe)
+{
+  /* At the end the cookie may be a byte late: see vhd-footer.c. */
+  return memcmp (probe->head, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE) == 0 ||
+    memcmp (probe->tail, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE) == 0 ||
+    memcmp (probe->tail + 1, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE) == 0;
+}
+
+static int
+check_header (const struct layer *layer,
+              const struct vhd_dynamic_header *raw,
+              struct vdisk_error *error)
+{
+  const uint32_t checksum = get_be32 (raw->checksum);
+  const uint32_t expected = vhd_checksum (raw, sizeof *raw, &raw->checksum);
+  const uint32_t version = get_be32 (raw->version);
+  const uint32_t block_size = get_be32 (raw->block_size);
+
+  if (memcmp (raw->cookie, VHD_HEADER_COOKIE, VHD_COOKIE_SIZE) != 0)
+    return layer_error (layer, error, EINVAL, "header: no cookie \"%s\"",
+                        VHD_HEADER_COOKIE);
+  if (checksum != expected)
+    return layer_error (layer, error, EINVAL, "header: checksum 0x%08" PRIx32
+                        ", expected 0x%08" PRIx32, checksum, expected);
+  if (version >> 16 != VHD_VERSION_MAJOR)
+    return layer_error (layer, error, ENOTSUP,
+                        "header: version %" PRIu32 ".%" PRIu32
+                        ", must be %d.x", version >> 16, version & 0xffff,
+                        VHD_VERSION_MAJOR);
+  if (!is_power_of_2 (block_size) || block_size < VHD_SECTOR_SIZE)
+    return layer_error (layer, error, EINVAL, "header: block size %" PRIu32
+                        ", must be a power of two of at least %d",
+                        block_size, VHD_SECTOR_SIZE);
+  return 0;
+}
+
+static void
+parse_header (const struct vhd_dynamic_header *raw,
+              struct dynamic_header *header)
+{
+  size_t i;
+
+  header->table_offset = get_be64 (raw->table_offset);
+  header->max_table_entries = get_be32 (raw->max_table_entries);
+  header->block_size = get_be32 (raw->block_size);
+  memcpy (header->parent_uuid, raw->parent_uuid, sizeof raw->parent_uuid);
+  header->parent_time_stamp = get_be32 (raw->parent_time_stamp);
+  memcpy (header->parent_name, raw->parent_name, sizeof raw->parent_name);
+  for (i = 0; i < VHD_LOCATORS; ++i) {
+    header->locators[i].code = get_be32 (raw->locators[i].code);
+    header->locators[i].space = get_be32 (raw->locators[i].data_space);
+    header->locators[i].length = get_be32 (raw->locators[i].data_length);
+    header->locators[i].offset = get_be64 (raw->locators[i].data_offset);
+  }
+}
+
+static int
+read_header (const struct layer *layer, const struct footer *footer,
+             struct dynamic_header *header, struct vdisk_error *error)
+{
+  struct vhd_dynamic_header raw;
+
+  if (!range_within (footer->header_offset, sizeof raw,
+                     layer->source->size))
+    return layer_error (layer, error, EINVAL,
+                        "footer: header at offset %" PRIu64
+                        ", beyond the end of the file (%" PRIu64 " bytes)",
+                        footer->header_offset, layer->source->size);
+  if (source_pread (layer->source, &raw, sizeof raw, footer->header_offset,
+                    error) == -1 ||
+      check_header (layer, &raw, error) == -1)
+    return -1;
+  parse_header (&raw, header);
+  return 0;
+}
+
+/* The BAT must speak of the whole disk, and that part of it must be there.
+ * It may be larger than that: tools make it so for disks that may grow. */
+static int
+check_bat (const struct layer *layer, const struct dynamic_header *header,
+           struct vdisk_error *error)
+{
+  const uint64_t entries = divide_up (layer->size, header->block_size);
+
+  if (entries > header->max_table_entries)
+    return layer_error (layer, error, EINVAL, "header: %" PRIu32
+                        " BAT entries for blocks of %" PRIu32
+                        " bytes do not cover the disk (%" PRIu64 " bytes)",
+                        header->max_table_entries, header->block_size,
+                        layer->size);
+  if (!range_within (header->table_offset, entries * sizeof (be32),
+                     layer->source->size))
+    return layer_error (layer, error, EINVAL, "header: BAT of %" PRIu64
+                        " entries at offset %" PRIu64
+                        " reaches beyond the end of the file (%" PRIu64
+                        " bytes)", entries, header->table_offset,
+                        layer->source->size);
+  return 0;
+}
+
+static int
+open_dynamic (struct layer *layer, struct vhd *vhd,
+              struct vdisk_error *error)
+{
+  struct dynamic_header header;
+  uint64_t bitmap_bytes;
+
+  if (read_header (layer, &vhd->footer, &header, error) == -1 ||
+      check_bat (layer, &header, error) == -1)
+    return -1;
+  bitmap_bytes = divide_up (header.block_size / VHD_SECTOR_SIZE, 8);
+  layer->cluster_size = header.block_size;
+  vhd->bat_offset = header.table_offset;
+  vhd->block_bits = log2_of (header.block_size);
+  vhd->bitmap_size = round_up (bitmap_bytes, VHD_SECTOR_SIZE);
+  if (vhd_read_batmap (layer, vhd, &header, error) == -1)
+    return -1;
+  if (vhd->footer.type == VHD_DYNAMIC) {
+    vhd->ignore_bitmaps = layer->options->ignore_sector_bitmaps;
+    return 0;
+  }
+  memcpy (vhd->parent_uuid, header.parent_uuid, sizeof vhd->parent_uuid);
+  vhd->parent_time_stamp = header.parent_time_stamp;
+  return vhd_read_parent (layer, &header, error);
+}
+
+static int
+open_fixed (struct layer *layer, const struct vhd *vhd,
+            struct vdisk_error *error)
+{
+  if (layer->size > vhd->footer.offset)
+    return layer_error (layer, error, EINVAL, "footer: disk of %" PRIu64
+                        " bytes, but there are only %" PRIu64
+                        " before the footer", layer->size,
+                        vhd->footer.offset);
+  layer->cluster_size = FIXED_CLUSTER_SIZE;
+  return 0;
+}
+
+static int
+vhd_open (struct layer *layer, struct vdisk_error *error)
+{
+  struct vhd *vhd = calloc (1, sizeof *vhd);
+
+  if (vhd == NULL)
+    return error_no_memory (error, layer->source->name);
+  layer->state = vhd;
+  if (vhd_read_footer (layer, &vhd->footer, error) == -1)
+    return -1;
+  layer->size = vhd_disk_size (&vhd->footer, layer->options->size);
+  layer->segment_size = SEGMENT_SIZE;
+  if (vhd->footer.type == VHD_FIXED)
+    return open_fixed (layer, vhd, error);
+  return open_dynamic (layer, vhd, error);
+}
+
+static void
+vhd_close (struct layer *layer)
+{
+  struct vhd *vhd = layer->state;
+
+  if (vhd == NULL)
+    return;
+  free (vhd->batmap);
+  free (vhd);
+  layer->state = NULL;
+}
+
+static int
+vhd_map (struct layer *layer, uint64_t offset, uint64_t count,
+         struct interval_list *out, struct vdisk_error *error)
+{
+  const struct vhd *vhd = layer->state;
+
+  if (vhd->footer.type == VHD_FIXED)
+    return layer_append_data (layer, out, offset, count, offset, "footer",
+                              error);
+  return vhd_map_blocks (layer, offset, count, out, error);
+}
+
+const struct format format_vhd = {
+  .name = "vhd",
+  .probe = vhd_probe,
+  .open = vhd_open,
+  .close = vhd_close,
+  .accept_parent = vhd_accept_parent,
+  .map = vhd_map,
+};
