@@ -22,6 +22,10 @@
 #include "util/checked.h"
 #include "util/minmax.h"
 
+/* How many segments are mapped at a time when the result is not kept.  A
+ * power of two. */
+#define BULK_SEGMENTS 8
+
 struct vdisk {
   struct chain *chain;
   struct interval_cache *intervals;
@@ -43,18 +47,24 @@ visit_list (struct vdisk *vdisk, const struct interval_list *list,
 
   for (i = interval_list_find (list, offset);
        i < list->count && list->at[i].offset < end && r == 0; ++i) {
-    struct interval interval = interval_clip (&list->at[i], offset, end);
+    const struct interval *interval = &list->at[i];
+    struct interval clipped;
 
-    r = visit (vdisk, &interval, opaque, error);
+    if (interval->offset < offset ||
+        interval->length > end - interval->offset) {
+      clipped = interval_clip (interval, offset, end);
+      interval = &clipped;
+    }
+    r = visit (vdisk, interval, opaque, error);
   }
   return r;
 }
 
-/* Visit a range of a segment that cannot be mapped as a whole, as far as
- * it can. */
+/* Visit a range without the help of the cache, as far as it can be
+ * mapped. */
 static int
-visit_damaged (struct vdisk *vdisk, uint64_t offset, uint64_t end,
-               visitor *visit, void *opaque, struct vdisk_error *error)
+visit_uncached (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+                visitor *visit, void *opaque, struct vdisk_error *error)
 {
   struct interval_list list = { 0 };
   struct vdisk_error why = { 0 };
@@ -68,42 +78,78 @@ visit_damaged (struct vdisk *vdisk, uint64_t offset, uint64_t end,
   return r;
 }
 
-/* Visit what tiles the range, up to the end of the segment at most, and
- * set *next to where the walk goes on. */
+/* Visit what tiles [offset, end), which lies in one segment.  Where the
+ * segment is damaged, so much may still be whole. */
 static int
 visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
-               uint64_t *next, visitor *visit, void *opaque,
-               struct vdisk_error *error)
+               visitor *visit, void *opaque, struct vdisk_error *error)
 {
   struct vdisk_error damage = { 0 };
   struct segment segment;
   int r;
 
-  *next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
-                                                    offset));
   if (interval_cache_get (vdisk->intervals, offset, &segment,
                           &damage) == -1)
-    return visit_damaged (vdisk, offset, *next, visit, opaque, error);
-  r = visit_list (vdisk, &segment.intervals, offset, *next, visit, opaque,
+    return visit_uncached (vdisk, offset, end, visit, opaque, error);
+  r = visit_list (vdisk, &segment.intervals, offset, end, visit, opaque,
                   error);
   interval_cache_release (vdisk->intervals, &segment);
   return r;
 }
 
 static int
-walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
-      visitor *visit, void *opaque, struct vdisk_error *error)
+check_range (const struct vdisk *vdisk, uint64_t offset, uint64_t count,
+             struct vdisk_error *error)
 {
-  uint64_t end, next;
-  int r = 0;
-
   error_clear (error);
   if (!range_within (offset, count, vdisk_size (vdisk)))
     return error_set (error, EINVAL, "%" PRIu64 " bytes at offset %" PRIu64
                       " reach beyond the end of the disk (%" PRIu64
                       " bytes)", count, offset, vdisk_size (vdisk));
-  for (end = offset + count; offset < end && r == 0; offset = next)
-    r = visit_segment (vdisk, offset, end, &next, visit, opaque, error);
+  return 0;
+}
+
+/* Visit the range by way of the cache. */
+static int
+walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+      visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  uint64_t end, next;
+  int r;
+
+  r = check_range (vdisk, offset, count, error);
+  for (end = offset + count; offset < end && r == 0; offset = next) {
+    next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
+                                                     offset));
+    r = visit_segment (vdisk, offset, next, visit, opaque, error);
+  }
+  return r == -1 ? -1 : 0;
+}
+
+/* Visit a range that nobody may ask for again soon: only the first segment
+ * goes by way of the cache (a client that wants one extent at a time comes
+ * back for its next one), what follows is mapped in larger pieces. */
+static int
+walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+           visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  const uint64_t piece = BULK_SEGMENTS * vdisk->chain->segment_size;
+  uint64_t end, next;
+  int r;
+
+  if (check_range (vdisk, offset, count, error) == -1)
+    return -1;
+  if (count == 0)
+    return 0;
+  end = offset + count;
+  next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
+                                                   offset));
+  r = visit_segment (vdisk, offset, next, visit, opaque, error);
+  for (offset = next; offset < end && r == 0; offset = next) {
+    next = offset + min_u64 (end - offset,
+                             piece - (offset & (piece - 1)));
+    r = visit_uncached (vdisk, offset, next, visit, opaque, error);
+  }
   return r == -1 ? -1 : 0;
 }
 
@@ -174,7 +220,7 @@ vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 {
   struct telling telling = { .callback = callback, .opaque = opaque };
 
-  return walk (vdisk, offset, count, tell_interval, &telling, error);
+  return walk_once (vdisk, offset, count, tell_interval, &telling, error);
 }
 
 static int

@@ -4,9 +4,11 @@
 #include "interval-cache.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cache.h"
 #include "chain.h"
+#include "error.h"
 #include "util/align.h"
 #include "util/minmax.h"
 
@@ -61,17 +63,21 @@ load_segment (void *opaque, uint64_t key, size_t *size,
   const struct interval_cache *map = opaque;
   uint64_t offset = key * map->segment_size;
   struct interval_list list = { 0 };
-  struct interval *shrunk;
+  struct interval *segment = NULL;
 
   if (chain_map (map->chain, offset,
                  interval_cache_segment_end (map, offset) - offset,
-                 &list, error) == -1) {
-    interval_list_free (&list);
-    return NULL;
+                 &list, error) == 0) {
+    /* A copy of the right size: shrinking would leave the heap in pieces. */
+    *size = list.count * sizeof *segment;
+    segment = malloc (*size);
+    if (segment)
+      memcpy (segment, list.at, *size);
+    else
+      error_no_memory (error, "interval map");
   }
-  *size = list.count * sizeof *list.at;
-  shrunk = realloc (list.at, *size);
-  return shrunk ? shrunk : list.at;
+  interval_list_free (&list);
+  return segment;
 }
 
 int

@@ -60,13 +60,28 @@ interval_list_end (const struct interval_list *list)
 static inline bool
 interval_continues (const struct interval *a, const struct interval *b)
 {
-  if (a->kind != b->kind || a->depth != b->depth)
+  if (a->kind != b->kind)
+    return false;
+  if (a->depth != b->depth)
     return false;
   if (a->kind == VDISK_PACKED)
     return a->host == b->host && a->packed_size == b->packed_size;
   if (a->host == VDISK_NO_HOST_OFFSET || b->host == VDISK_NO_HOST_OFFSET)
     return a->host == b->host;
   return a->host + a->length == b->host;
+}
+
+/* Copy field by field: an interval just made is in registers, and a copy
+ * as a block would wait for its small stores to reach the memory. */
+static inline void
+interval_copy (struct interval *to, const struct interval *from)
+{
+  to->offset = from->offset;
+  to->length = from->length;
+  to->host = from->host;
+  to->packed_size = from->packed_size;
+  to->depth = from->depth;
+  to->kind = from->kind;
 }
 
 /* Append an interval, which starts where the list ends, merging it with
@@ -89,7 +104,7 @@ interval_list_append (struct interval_list *list,
   if (list->count == list->allocated &&
       interval_list_reserve (list, 1) == -1)
     return -1;
-  list->at[list->count++] = *interval;
+  interval_copy (&list->at[list->count++], interval);
   return 0;
 }
 

@@ -13,7 +13,6 @@
 #include "format/format.h"
 #include "options.h"
 #include "source/source.h"
-#include "util/minmax.h"
 
 void
 layer_record_error (const struct layer *layer, struct vdisk_error *error,
@@ -40,34 +39,11 @@ layer_warn (const struct layer *layer, const char *format, ...)
   options_warn (layer->options, "%s: %s", layer->source->name, text);
 }
 
-static int
-append (const struct layer *layer, struct interval_list *out,
-        enum vdisk_kind kind, uint64_t offset, uint64_t length,
-        uint64_t host, struct vdisk_error *error)
-{
-  const struct interval interval = {
-    .offset = offset, .length = length, .host = host,
-    .depth = layer->depth, .kind = kind,
-  };
-
-  if (interval_list_append (out, &interval) == -1)
-    return error_no_memory (error, layer->source->name);
-  return 0;
-}
-
 int
-layer_append_empty (const struct layer *layer, struct interval_list *out,
-                    enum vdisk_kind kind, uint64_t offset, uint64_t length,
-                    struct vdisk_error *error)
-{
-  return append (layer, out, kind, offset, length, VDISK_NO_HOST_OFFSET,
-                 error);
-}
-
-int
-layer_append_data (const struct layer *layer, struct interval_list *out,
-                   uint64_t offset, uint64_t length, uint64_t host,
-                   const char *table, struct vdisk_error *error)
+layer_append_cut_short (const struct layer *layer,
+                        struct interval_list *out, uint64_t offset,
+                        uint64_t length, uint64_t host,
+                        const char *table, struct vdisk_error *error)
 {
   const struct source *data = layer->data;
   uint64_t present;
@@ -79,8 +55,9 @@ layer_append_data (const struct layer *layer, struct interval_list *out,
                         table, offset, host,
                         data == layer->source ? "the file" : data->name,
                         data->size);
-  present = min_u64 (length, data->size - host);
-  if (append (layer, out, VDISK_DATA, offset, present, host, error) == -1)
+  present = data->size - host;
+  if (layer_append (layer, out, VDISK_DATA, offset, present, host,
+                    error) == -1)
     return -1;
   return layer_append_empty (layer, out, VDISK_ZERO, offset + present,
                              length - present, error);

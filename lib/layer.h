@@ -10,9 +10,10 @@
 #include "error.h"
 #include "interval.h"
 #include "reference.h"
+#include "source/source.h"
+#include "util/checked.h"
 
 struct format;
-struct source;
 struct vdisk_options;
 
 struct layer {
@@ -53,20 +54,53 @@ void layer_record_error (const struct layer *layer,
 void layer_warn (const struct layer *layer, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
-/* For drivers: append to 'out' an allocated cluster's bytes (guest range
- * [offset, offset + length), at 'host' in layer->data).  As QEMU has it,
- * the last cluster of the file may be cut short, and reads as zeros from
- * there on; a cluster that starts beyond the end is an error, in which
- * 'table' says what pointed there. */
-int layer_append_data (const struct layer *layer, struct interval_list *out,
-                       uint64_t offset, uint64_t length, uint64_t host,
-                       const char *table, struct vdisk_error *error);
+/* For drivers: append an interval of a kind to 'out'. */
+static inline int
+layer_append (const struct layer *layer, struct interval_list *out,
+              enum vdisk_kind kind, uint64_t offset, uint64_t length,
+              uint64_t host, struct vdisk_error *error)
+{
+  const struct interval interval = {
+    .offset = offset, .length = length, .host = host,
+    .depth = layer->depth, .kind = kind,
+  };
 
-/* For drivers: append an interval of a kind without host bytes. */
-int layer_append_empty (const struct layer *layer,
-                        struct interval_list *out, enum vdisk_kind kind,
-                        uint64_t offset, uint64_t length,
-                        struct vdisk_error *error);
+  if (interval_list_append (out, &interval) == -1)
+    return error_no_memory (error, layer->source->name);
+  return 0;
+}
+
+/* The same for a kind without host bytes. */
+static inline int
+layer_append_empty (const struct layer *layer, struct interval_list *out,
+                    enum vdisk_kind kind, uint64_t offset, uint64_t length,
+                    struct vdisk_error *error)
+{
+  return layer_append (layer, out, kind, offset, length,
+                       VDISK_NO_HOST_OFFSET, error);
+}
+
+/* layer_append_data where not all of it is in the file. */
+int layer_append_cut_short (const struct layer *layer,
+                            struct interval_list *out, uint64_t offset,
+                            uint64_t length, uint64_t host,
+                            const char *table, struct vdisk_error *error);
+
+/* For drivers: append an allocated cluster's bytes (guest range [offset,
+ * offset + length), at 'host' in layer->data).  As QEMU has it, the last
+ * cluster of the file may be cut short, and reads as zeros from there on;
+ * a cluster that starts beyond the end is an error, in which 'table' says
+ * what pointed there. */
+static inline int
+layer_append_data (const struct layer *layer, struct interval_list *out,
+                   uint64_t offset, uint64_t length, uint64_t host,
+                   const char *table, struct vdisk_error *error)
+{
+  if (!range_within (host, length, layer->data->size))
+    return layer_append_cut_short (layer, out, offset, length, host, table,
+                                   error);
+  return layer_append (layer, out, VDISK_DATA, offset, length, host, error);
+}
 
 /* Close everything the layer owns, and free it.  Accepts NULL, and a
  * layer that was only opened in part. */

@@ -37,22 +37,20 @@ bad_entry (const struct mapping *m, uint64_t entry, uint64_t guest,
 
 /* Append what part of [guest, guest + length) is in the range as an
  * interval of a kind, with its host offset if it has one. */
-static int
+static inline int
 append (const struct mapping *m, enum vdisk_kind kind, uint64_t guest,
         uint64_t length, uint64_t host)
 {
-  const struct interval whole = {
-    .offset = guest, .length = length, .host = host, .kind = kind,
-    .depth = m->layer->depth,
-  };
-  struct interval part = interval_clip (&whole, m->offset, m->end);
+  const uint64_t offset = max_u64 (guest, m->offset);
+  const uint64_t end = min_u64 (guest + length, m->end);
 
+  if (host != VDISK_NO_HOST_OFFSET)
+    host += offset - guest;
   if (kind == VDISK_DATA)
-    return layer_append_data (m->layer, m->out, part.offset, part.length,
-                              part.host, "L2 table", m->error);
-  if (interval_list_append (m->out, &part) == -1)
-    return error_no_memory (m->error, m->layer->source->name);
-  return 0;
+    return layer_append_data (m->layer, m->out, offset, end - offset, host,
+                              "L2 table", m->error);
+  return layer_append (m->layer, m->out, kind, offset, end - offset, host,
+                       m->error);
 }
 
 static int
@@ -105,15 +103,16 @@ check_entry (const struct mapping *m, uint64_t entry, uint64_t guest,
   return 0;
 }
 
+/* Map a run of 'length' guest bytes that starts with the cluster that
+ * 'entry' is for. */
 static int
-map_standard (const struct mapping *m, uint64_t entry, uint64_t guest)
+map_standard (const struct mapping *m, uint64_t entry, uint64_t guest,
+              uint64_t length)
 {
-  const uint32_t cluster_size = m->layer->cluster_size;
   uint64_t used = QCOW2_OFFSET_MASK | QCOW2_COPIED;
 
   if (entry == 0)
-    return append (m, VDISK_HOLE, guest, cluster_size,
-                   VDISK_NO_HOST_OFFSET);
+    return append (m, VDISK_HOLE, guest, length, VDISK_NO_HOST_OFFSET);
   if (entry & QCOW2_COMPRESSED)
     return append_packed (m, entry, guest);
   if (m->qcow2->info.version >= 3)
@@ -121,13 +120,32 @@ map_standard (const struct mapping *m, uint64_t entry, uint64_t guest)
   if (check_entry (m, entry, guest, ~used) == -1)
     return -1;
   if (entry & QCOW2_ZERO)
-    return append (m, VDISK_ZERO, guest, cluster_size,
-                   VDISK_NO_HOST_OFFSET);
+    return append (m, VDISK_ZERO, guest, length, VDISK_NO_HOST_OFFSET);
   if (!has_host_cluster (m, entry))
-    return append (m, VDISK_HOLE, guest, cluster_size,
-                   VDISK_NO_HOST_OFFSET);
-  return append (m, VDISK_DATA, guest, cluster_size,
-                 entry & QCOW2_OFFSET_MASK);
+    return append (m, VDISK_HOLE, guest, length, VDISK_NO_HOST_OFFSET);
+  return append (m, VDISK_DATA, guest, length, entry & QCOW2_OFFSET_MASK);
+}
+
+/* How many of the entries from the first on say the same: nothing, or
+ * data in clusters that lie one after the other, well within the file. */
+static size_t
+count_run (const struct mapping *m, const be64 *entries, size_t count)
+{
+  const uint64_t first = get_be64 (entries[0]);
+  const uint64_t host = first & QCOW2_OFFSET_MASK;
+  const uint64_t step = first == 0 ? 0 : m->layer->cluster_size;
+  size_t n = 1;
+
+  if (first & (QCOW2_COMPRESSED | QCOW2_ZERO))
+    return 1;
+  if (step != 0) {
+    if (host >= m->layer->data->size)
+      return 1;
+    count = min_u64 (count, (m->layer->data->size - host) / step);
+  }
+  while (n < count && get_be64 (entries[n]) == first + n * step)
+    n++;
+  return n;
 }
 
 /* The kind of subcluster i, from its two bits. */
@@ -185,8 +203,8 @@ static int
 map_piece (const struct mapping *m, const be64 *piece, size_t count,
            uint64_t guest)
 {
-  const uint32_t cluster_size = m->layer->cluster_size;
-  size_t i;
+  const uint64_t cluster_size = m->layer->cluster_size;
+  size_t i, n;
 
   if (m->qcow2->info.incompatible_features & QCOW2_EXTENDED_L2) {
     for (i = 0; i < count; ++i, guest += cluster_size)
@@ -195,9 +213,12 @@ map_piece (const struct mapping *m, const be64 *piece, size_t count,
         return -1;
   }
   else {
-    for (i = 0; i < count; ++i, guest += cluster_size)
-      if (map_standard (m, get_be64 (piece[i]), guest) == -1)
+    for (i = 0; i < count; i += n, guest += n * cluster_size) {
+      n = count_run (m, piece + i, count - i);
+      if (map_standard (m, get_be64 (piece[i]), guest,
+                        n * cluster_size) == -1)
         return -1;
+    }
   }
   return 0;
 }
