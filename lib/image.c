@@ -331,6 +331,12 @@ vdisk_cluster_size (const struct vdisk *vdisk)
   return vdisk->chain->layers[0]->cluster_size;
 }
 
+uint32_t
+vdisk_preferred_block_size (const struct vdisk *vdisk)
+{
+  return vdisk->chain->layers[0]->preferred_size;
+}
+
 unsigned
 vdisk_layers (const struct vdisk *vdisk)
 {

@@ -26,6 +26,8 @@ struct layer {
   /* Set by the driver's open. */
   uint64_t size;                /* of the guest disk */
   uint32_t cluster_size;        /* unit of allocation: a power of two */
+  uint32_t preferred_size;      /* unit that reads are best made in: a
+                                   power of two */
   uint64_t segment_size;        /* how much guest space to map at a time,
                                    so that it costs few small reads and
                                    some thousand intervals at most: a

@@ -123,6 +123,11 @@ uint64_t vdisk_size (const struct vdisk *vdisk);
  * A power of two of at least 512. */
 uint32_t vdisk_cluster_size (const struct vdisk *vdisk);
 
+/* The unit that reads are best made in, a power of two: the cluster where
+ * a part of one may cost as much as all of it, less for VHDs, whose blocks
+ * are large and made of sectors. */
+uint32_t vdisk_preferred_block_size (const struct vdisk *vdisk);
+
 /* How many layers there are (at least 1), and for each depth below that
  * its format, the path of its image file, and of the file its data is in
  * (the same but for QCOW2's external data files).  The strings live as

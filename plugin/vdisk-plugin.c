@@ -158,12 +158,12 @@ static int
 vdisk_block_size (void *handle, uint32_t *minimum, uint32_t *preferred,
                   uint32_t *maximum)
 {
-  uint32_t cluster_size = vdisk_cluster_size (vdisk);
+  uint32_t block_size = vdisk_preferred_block_size (vdisk);
 
   (void) handle;
   *minimum = 1;
-  *preferred = cluster_size < PREFERRED_MIN ? PREFERRED_MIN
-    : cluster_size > PREFERRED_MAX ? PREFERRED_MAX : cluster_size;
+  *preferred = block_size < PREFERRED_MIN ? PREFERRED_MIN
+    : block_size > PREFERRED_MAX ? PREFERRED_MAX : block_size;
   *maximum = UINT32_MAX;
   return 0;
 }

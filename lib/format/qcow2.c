@@ -87,6 +87,7 @@ set_geometry (struct layer *layer, struct qcow2 *qcow2)
 
   layer->size = qcow2->info.size;
   layer->cluster_size = UINT32_C (1) << qcow2->info.cluster_bits;
+  layer->preferred_size = layer->cluster_size;
   layer->segment_size = (uint64_t) layer->cluster_size *
     (extended ? SEGMENT_EXTENDED_ENTRIES : SEGMENT_ENTRIES);
   qcow2->entry_size = extended ? QCOW2_EXTENDED_L2_ENTRY_SIZE

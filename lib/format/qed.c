@@ -195,6 +195,7 @@ qed_open (struct layer *layer, struct vdisk_error *error)
     return -1;
   layer->size = info.image_size;
   layer->cluster_size = info.cluster_size;
+  layer->preferred_size = info.cluster_size;
   layer->segment_size = (uint64_t) info.cluster_size * SEGMENT_ENTRIES;
   if (info.features & QED_F_NEED_CHECK)
     layer_warn (layer, "the image was not closed properly and needs a "

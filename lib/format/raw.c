@@ -21,6 +21,7 @@ raw_open (struct layer *layer, struct vdisk_error *error)
   (void) error;
   layer->size = layer->source->size;
   layer->cluster_size = RAW_CLUSTER_SIZE;
+  layer->preferred_size = RAW_CLUSTER_SIZE;
   layer->segment_size = RAW_SEGMENT_SIZE;
   layer->knows_holes = layer->options->host_holes;
   return 0;

@@ -21,6 +21,11 @@
  * mostly by this much. */
 #define FIXED_CLUSTER_SIZE 4096
 
+/* A part of a block can be read like any other part of a file.  Clients
+ * make requests at least as large as this, and a server may have a buffer
+ * for each of many threads. */
+#define PREFERRED_SIZE 4096
+
 /* The worst a map does is to change at every sector, whatever the size of
  * the blocks: 32768 intervals. */
 #define SEGMENT_SIZE (UINT64_C (16) << 20)
@@ -176,6 +181,7 @@ vhd_open (struct layer *layer, struct vdisk_error *error)
   if (vhd_read_footer (layer, &vhd->footer, error) == -1)
     return -1;
   layer->size = vhd_disk_size (&vhd->footer, layer->options->size);
+  layer->preferred_size = PREFERRED_SIZE;
   layer->segment_size = SEGMENT_SIZE;
   if (vhd->footer.type == VHD_FIXED)
     return open_fixed (layer, vhd, error);
