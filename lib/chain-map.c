@@ -17,6 +17,9 @@
  * 'lower' are for building the next. */
 struct flattening {
   const struct chain *chain;
+  uint64_t reach;               /* the size of the smallest layer so far:
+                                   beyond the end of a layer its child
+                                   sees zeros, and nothing further down */
   struct interval_list list, spare, lower;
 };
 
@@ -32,22 +35,22 @@ take_spare (struct flattening *f)
 }
 
 /* The range from the first hole to the end of the last, as far as the
- * layer reaches.  False if there is none. */
+ * layers reach.  False if there is none. */
 static bool
-span_of_holes (const struct interval_list *list, uint64_t layer_size,
-               uint64_t *offset, uint64_t *end)
+span_of_holes (const struct flattening *f, uint64_t *offset, uint64_t *end)
 {
+  const struct interval_list *list = &f->list;
   size_t first = 0, last = list->count;
 
   while (first < list->count && list->at[first].kind != VDISK_HOLE)
     first++;
   while (last > first && list->at[last - 1].kind != VDISK_HOLE)
     last--;
-  if (first == last || list->at[first].offset >= layer_size)
+  if (first == last || list->at[first].offset >= f->reach)
     return false;
   *offset = list->at[first].offset;
   *end = min_u64 (list->at[last - 1].offset + list->at[last - 1].length,
-                  layer_size);
+                  f->reach);
   return true;
 }
 
@@ -57,9 +60,9 @@ static int
 map_under (struct flattening *f, struct layer *layer,
            const struct interval *interval, struct vdisk_error *error)
 {
-  uint64_t end = min_u64 (interval->offset + interval->length, layer->size);
+  uint64_t end = min_u64 (interval->offset + interval->length, f->reach);
 
-  if (interval->offset >= layer->size)
+  if (interval->offset >= f->reach)
     return 0;
   if (interval->kind != VDISK_HOLE)
     return layer_append_empty (layer, &f->lower, VDISK_HOLE,
@@ -172,8 +175,8 @@ int
 chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
            struct interval_list *out, struct vdisk_error *error)
 {
-  struct flattening f = { .chain = chain };
   struct layer *layer = chain->layers[0];
+  struct flattening f = { .chain = chain, .reach = layer->size };
   uint64_t hole, end;
   unsigned i;
   int r;
@@ -181,7 +184,8 @@ chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
   r = layer->format->map (layer, offset, count, &f.list, error);
   for (i = 1; i < chain->count; ++i) {
     layer = chain->layers[i];
-    if (span_of_holes (&f.list, layer->size, &hole, &end) &&
+    f.reach = min_u64 (f.reach, layer->size);
+    if (span_of_holes (&f, &hole, &end) &&
         fill_from (&f, layer, hole, end, error) == -1)
       r = -1;
   }
