@@ -17,8 +17,8 @@ struct interval {
   uint64_t offset;          /* guest offset */
   uint64_t length;          /* never 0 in a list */
   uint64_t host;            /* DATA: of the first byte.  PACKED: of the
-                               compressed bytes.  ZERO and HOLE: of the
-                               space reserved for them, if any, else
+                               compressed bytes.  ZERO and HOLE: of
+                               the space reserved for them, if any, else
                                VDISK_NO_HOST_OFFSET */
   uint32_t packed_size;     /* PACKED: how many bytes it may take */
   uint16_t depth;           /* the layer that decides */
@@ -56,7 +56,7 @@ interval_list_end (const struct interval_list *list)
 
 /* True if b, which starts where a ends, says the same of its bytes, so
  * that one interval can stand for both.  A compressed cluster continues
- * only itself. */
+ * nothing: the next guest cluster may be in the same one, from its start. */
 static inline bool
 interval_continues (const struct interval *a, const struct interval *b)
 {
@@ -65,7 +65,7 @@ interval_continues (const struct interval *a, const struct interval *b)
   if (a->depth != b->depth)
     return false;
   if (a->kind == VDISK_PACKED)
-    return a->host == b->host && a->packed_size == b->packed_size;
+    return false;
   if (a->host == VDISK_NO_HOST_OFFSET || b->host == VDISK_NO_HOST_OFFSET)
     return a->host == b->host;
   return a->host + a->length == b->host;
