@@ -38,6 +38,15 @@ struct file {
 };
 
 static int
+became_shorter (const struct source *source, uint64_t end,
+                struct vdisk_error *error)
+{
+  return error_set (error, EIO, "%s: the file ends at offset %" PRIu64
+                    " now, it had %" PRIu64 " bytes when it was opened",
+                    source->name, end, source->size);
+}
+
+static int
 file_pread (struct source *source, void *buffer, size_t count,
             uint64_t offset, struct vdisk_error *error)
 {
@@ -54,9 +63,7 @@ file_pread (struct source *source, void *buffer, size_t count,
                         PRIu64 ": %s",
                         source->name, count, offset, strerror (errno));
     if (r == 0)
-      return error_set (error, EIO, "%s: the file ends at offset %" PRIu64
-                        " now, it had %" PRIu64 " bytes when it was opened",
-                        source->name, offset, source->size);
+      return became_shorter (source, offset, error);
     to += r;
     count -= r;
     offset += r;
@@ -125,6 +132,21 @@ seek_error (const struct source *source, uint64_t offset,
                     PRIu64 ": %s", source->name, offset, strerror (errno));
 }
 
+/* lseek has found no data from 'offset' to the end of the file.  That is a
+ * hole only if the file is still as long as it was. */
+static int
+check_length (const struct file *file, uint64_t offset,
+              struct vdisk_error *error)
+{
+  off_t end = lseek (file->fd, 0, SEEK_END);
+
+  if (end == -1)
+    return seek_error (&file->source, offset, error);
+  if ((uint64_t) end < file->source.size)
+    return became_shorter (&file->source, end, error);
+  return 0;
+}
+
 /* Ask the file system what is at 'offset'. */
 static int
 seek_stretch (const struct file *file, uint64_t offset,
@@ -137,6 +159,8 @@ seek_stretch (const struct file *file, uint64_t offset,
   if (data == -1 && errno != ENXIO)
     return seek_error (&file->source, offset, error);
   stretch->hole = data == -1 || (uint64_t) data > offset;
+  if (data == -1 && check_length (file, offset, error) == -1)
+    return -1;
   if (stretch->hole)
     end = data;
   else {
