@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/stat.h>
 
 #include "error.h"
 #include "format/format.h"
@@ -103,6 +103,7 @@ static int
 add_backing_dir (struct vdisk_options *options, const char *name,
                  const char *value, struct vdisk_error *error)
 {
+  struct stat st;
   char **dirs;
   char *dir;
 
@@ -114,6 +115,11 @@ add_backing_dir (struct vdisk_options *options, const char *name,
   if (dir == NULL)
     return error_set (error, errno == ENOMEM ? ENOMEM : EINVAL,
                       "%s=%s: %s", name, value, strerror (errno));
+  if (stat (dir, &st) == 0 && !S_ISDIR (st.st_mode)) {
+    free (dir);
+    return error_set (error, EINVAL, "%s=%s: %s", name, value,
+                      strerror (ENOTDIR));
+  }
   dirs = reallocarray (options->backing_dirs,
                        options->backing_dir_count + 1, sizeof *dirs);
   if (dirs == NULL) {

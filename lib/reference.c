@@ -65,8 +65,6 @@ path_from (const char *from, const char *name)
   const char *slash = strrchr (from, '/');
   char *path;
 
-  while (name[0] == '.' && name[1] == '/' && name[2] != '\0')
-    name += 2;
   if (name[0] == '/' || slash == NULL)
     return strdup (name);
   if (asprintf (&path, "%.*s%s", (int) (slash - from + 1), from, name) == -1)
@@ -120,6 +118,9 @@ open_without_links (char *path)
   char *component, *rest = NULL;
   struct stat st;
   int fd = -1, saved;
+
+  if (directory != -1)
+    errno = EISDIR;             /* if there is no component */
 
   for (component = strtok_r (path, "/", &rest);
        component && directory != -1;
