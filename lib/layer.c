@@ -13,6 +13,7 @@
 #include "format/format.h"
 #include "options.h"
 #include "source/source.h"
+#include "util/align.h"
 
 void
 layer_record_error (const struct layer *layer, struct vdisk_error *error,
@@ -48,14 +49,14 @@ layer_append_cut_short (const struct layer *layer,
   const struct source *data = layer->data;
   uint64_t present;
 
-  if (host >= data->size)
+  if (round_down (host, layer->cluster_size) >= data->size)
     return layer_error (layer, error, EIO,
                         "%s: guest offset %" PRIu64 " is at offset %" PRIu64
                         ", beyond the end of %s (%" PRIu64 " bytes)",
                         table, offset, host,
                         data == layer->source ? "the file" : data->name,
                         data->size);
-  present = data->size - host;
+  present = host < data->size ? data->size - host : 0;
   if (layer_append (layer, out, VDISK_DATA, offset, present, host,
                     error) == -1)
     return -1;

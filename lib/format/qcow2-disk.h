@@ -112,6 +112,7 @@ static_assert (sizeof (struct qcow2_feature_name) == 48, "feature name");
  * 'offset_bits' bits) and a number of 512-byte sectors beyond the one
  * that the offset is in (the bits above, below bit 62). */
 #define QCOW2_SECTOR_SIZE 512
+#define QCOW2_HOST_OFFSET_MAX ((UINT64_C (1) << 56) - 1)
 #define QCOW2_COMPRESSED_OFFSET_BITS(cluster_bits) \
   (62 - ((cluster_bits) - 8))
 

@@ -104,6 +104,13 @@ check_backing_name (const struct layer *layer,
                         ", must lie in the first cluster (%" PRIu64
                         " bytes)", info->backing_file_size,
                         info->backing_file_offset, cluster_size);
+  if (!range_within (info->backing_file_offset, info->backing_file_size,
+                     layer->source->size))
+    return layer_error (layer, error, EINVAL, "header: backing file name "
+                        "of %" PRIu32 " bytes at offset %" PRIu64
+                        " reaches beyond the end of the file (%" PRIu64
+                        " bytes)", info->backing_file_size,
+                        info->backing_file_offset, layer->source->size);
   return 0;
 }
 

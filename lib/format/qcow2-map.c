@@ -53,6 +53,12 @@ append (const struct mapping *m, enum vdisk_kind kind, uint64_t guest,
                        m->error);
 }
 
+static bool
+has_external_data (const struct mapping *m)
+{
+  return m->qcow2->info.incompatible_features & QCOW2_EXTERNAL_DATA;
+}
+
 static int
 append_packed (const struct mapping *m, uint64_t entry, uint64_t guest)
 {
@@ -61,12 +67,13 @@ append_packed (const struct mapping *m, uint64_t entry, uint64_t guest)
   struct interval whole, part;
   uint64_t host, sectors;
 
-  if (info->incompatible_features & QCOW2_EXTERNAL_DATA)
+  if (has_external_data (m))
     return bad_entry (m, entry, guest, "is compressed, but the data is in "
                       "an external file");
-  entry &= ~(QCOW2_COPIED | QCOW2_COMPRESSED);
   host = entry & ((UINT64_C (1) << bits) - 1);
-  sectors = (entry >> bits) + 1;
+  if (host > QCOW2_HOST_OFFSET_MAX)
+    return bad_entry (m, entry, guest, "has reserved bits set");
+  sectors = ((entry & ~(QCOW2_COPIED | QCOW2_COMPRESSED)) >> bits) + 1;
   whole = (struct interval) {
     .offset = guest, .length = m->layer->cluster_size, .host = host,
     .packed_size = sectors * QCOW2_SECTOR_SIZE - host % QCOW2_SECTOR_SIZE,
@@ -83,10 +90,8 @@ append_packed (const struct mapping *m, uint64_t entry, uint64_t guest)
 static bool
 has_host_cluster (const struct mapping *m, uint64_t entry)
 {
-  if (entry & QCOW2_OFFSET_MASK)
-    return true;
-  return (m->qcow2->info.incompatible_features & QCOW2_EXTERNAL_DATA) &&
-    (entry & QCOW2_COPIED);
+  return (entry & QCOW2_OFFSET_MASK) != 0 ||
+    (has_external_data (m) && (entry & QCOW2_COPIED));
 }
 
 /* Rules that standard and extended entries share.  'reserved' are the
@@ -100,6 +105,10 @@ check_entry (const struct mapping *m, uint64_t entry, uint64_t guest,
   if (!is_aligned (entry & QCOW2_OFFSET_MASK, m->layer->cluster_size))
     return bad_entry (m, entry, guest, "has an offset that is not "
                       "cluster-aligned");
+  if (has_external_data (m) && has_host_cluster (m, entry) &&
+      (entry & QCOW2_OFFSET_MASK) != guest)
+    return bad_entry (m, entry, guest, "must have that offset in the "
+                      "external data file");
   return 0;
 }
 
@@ -109,21 +118,24 @@ static int
 map_standard (const struct mapping *m, uint64_t entry, uint64_t guest,
               uint64_t length)
 {
+  uint64_t host = VDISK_NO_HOST_OFFSET;
   uint64_t used = QCOW2_OFFSET_MASK | QCOW2_COPIED;
 
   if (entry == 0)
-    return append (m, VDISK_HOLE, guest, length, VDISK_NO_HOST_OFFSET);
+    return append (m, VDISK_HOLE, guest, length, host);
   if (entry & QCOW2_COMPRESSED)
     return append_packed (m, entry, guest);
   if (m->qcow2->info.version >= 3)
     used |= QCOW2_ZERO;
   if (check_entry (m, entry, guest, ~used) == -1)
     return -1;
+  if (has_host_cluster (m, entry))
+    host = entry & QCOW2_OFFSET_MASK;
   if (entry & QCOW2_ZERO)
-    return append (m, VDISK_ZERO, guest, length, VDISK_NO_HOST_OFFSET);
-  if (!has_host_cluster (m, entry))
-    return append (m, VDISK_HOLE, guest, length, VDISK_NO_HOST_OFFSET);
-  return append (m, VDISK_DATA, guest, length, entry & QCOW2_OFFSET_MASK);
+    return append (m, VDISK_ZERO, guest, length, host);
+  if (host == VDISK_NO_HOST_OFFSET)
+    return append (m, VDISK_HOLE, guest, length, host);
+  return append (m, VDISK_DATA, guest, length, host);
 }
 
 /* How many of the entries from the first on say the same: nothing, or
@@ -136,10 +148,9 @@ count_run (const struct mapping *m, const be64 *entries, size_t count)
   const uint64_t step = first == 0 ? 0 : m->layer->cluster_size;
   size_t n = 1;
 
-  if (first & (QCOW2_COMPRESSED | QCOW2_ZERO))
-    return 1;
-  if (step != 0) {
-    if (host >= m->layer->data->size)
+  if (first != 0) {
+    if (first & (QCOW2_COMPRESSED | QCOW2_ZERO) ||
+        !has_host_cluster (m, first) || host >= m->layer->data->size)
       return 1;
     count = min_u64 (count, (m->layer->data->size - host) / step);
   }
@@ -223,6 +234,24 @@ map_piece (const struct mapping *m, const be64 *piece, size_t count,
   return 0;
 }
 
+/* Make *count, of L2 entries at 'at', what there are of them in the file. */
+static int
+limit_to_file (const struct mapping *m, uint64_t at, uint64_t guest,
+               size_t *count)
+{
+  const uint64_t size = m->layer->source->size;
+  const uint64_t present = at < size ? (size - at) / m->qcow2->entry_size
+    : 0;
+
+  if (present == 0)
+    return layer_error (m->layer, m->error, EIO, "L2 table: entry for guest "
+                        "offset %" PRIu64 " is at offset %" PRIu64
+                        ", beyond the end of the file (%" PRIu64 " bytes)",
+                        guest, at, size);
+  *count = min_u64 (*count, present);
+  return 0;
+}
+
 /* Map what the L2 table at 'table', or no table if that is 0, says of
  * [offset, end). */
 static int
@@ -243,7 +272,9 @@ map_l2 (const struct mapping *m, uint64_t table,
     size_t count = min_u64 (divide_up (end - offset, cluster_size),
                             PIECE_SIZE / qcow2->entry_size);
 
-    if (source_pread (m->layer->source, piece, count * qcow2->entry_size,
+    if (limit_to_file (m, table + index * qcow2->entry_size, offset,
+                       &count) == -1 ||
+        source_pread (m->layer->source, piece, count * qcow2->entry_size,
                       table + index * qcow2->entry_size, m->error) == -1 ||
         map_piece (m, piece, count, offset) == -1)
       return -1;
