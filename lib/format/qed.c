@@ -23,6 +23,7 @@
 
 struct qed {
   uint64_t features;
+  uint64_t header_bytes;        /* regular clusters come after them */
   uint64_t l1_table_offset;
   uint64_t table_entries;       /* of L1 and L2 tables: a power of two */
   unsigned cluster_bits;
@@ -128,6 +129,10 @@ check_size_and_l1 (const struct layer *layer, const struct qed *qed,
   if (!is_aligned (info->l1_table_offset, info->cluster_size))
     return layer_error (layer, error, EINVAL, "L1 table: offset 0x%" PRIx64
                         " is not cluster-aligned", info->l1_table_offset);
+  if (info->l1_table_offset < qed->header_bytes)
+    return layer_error (layer, error, EINVAL, "L1 table: offset 0x%" PRIx64
+                        " is in the header (%" PRIu64 " bytes)",
+                        info->l1_table_offset, qed->header_bytes);
   if (!range_within (info->l1_table_offset, table_bytes,
                      layer->source->size))
     return layer_error (layer, error, EINVAL, "L1 table: %" PRIu64
@@ -141,7 +146,7 @@ static int
 open_backing (struct layer *layer, const struct qed_info *info,
               struct vdisk_error *error)
 {
-  uint64_t header_bytes = (uint64_t) info->header_size * info->cluster_size;
+  const struct qed *qed = layer->state;
   CLEANUP_FREE char *name = NULL;
 
   if (!(info->features & QED_F_BACKING_FILE))
@@ -151,12 +156,19 @@ open_backing (struct layer *layer, const struct qed_info *info,
                         "backing_filename_size %" PRIu32
                         ", must be 1 to %d", info->name_size,
                         QED_NAME_SIZE_MAX);
-  if (!range_within (info->name_offset, info->name_size, header_bytes))
+  if (!range_within (info->name_offset, info->name_size, qed->header_bytes))
     return layer_error (layer, error, EINVAL, "header: backing file name "
                         "of %" PRIu32 " bytes at offset %" PRIu32
                         ", must lie in the header's clusters (%" PRIu64
                         " bytes)", info->name_size, info->name_offset,
-                        header_bytes);
+                        qed->header_bytes);
+  if (!range_within (info->name_offset, info->name_size,
+                     layer->source->size))
+    return layer_error (layer, error, EINVAL, "header: backing file name "
+                        "of %" PRIu32 " bytes at offset %" PRIu32
+                        " reaches beyond the end of the file (%" PRIu64
+                        " bytes)", info->name_size, info->name_offset,
+                        layer->source->size);
   name = malloc (info->name_size);
   if (name == NULL)
     return error_no_memory (error, layer->source->name);
@@ -186,6 +198,7 @@ qed_open (struct layer *layer, struct vdisk_error *error)
       check_geometry (layer, &info, error) == -1)
     return -1;
   qed->features = info.features;
+  qed->header_bytes = (uint64_t) info.header_size * info.cluster_size;
   qed->l1_table_offset = info.l1_table_offset;
   qed->table_entries = (uint64_t) info.table_size * info.cluster_size /
     QED_ENTRY_SIZE;
@@ -214,6 +227,8 @@ map_entry (struct layer *layer, uint64_t entry, uint64_t offset,
            uint64_t end, struct interval_list *out,
            struct vdisk_error *error)
 {
+  const struct qed *qed = layer->state;
+
   if (entry == QED_OFFSET_UNALLOCATED || entry == QED_OFFSET_ZERO)
     return layer_append_empty (layer, out,
                                entry == QED_OFFSET_ZERO ? VDISK_ZERO
@@ -222,6 +237,11 @@ map_entry (struct layer *layer, uint64_t entry, uint64_t offset,
     return layer_error (layer, error, EIO, "L2 table: offset 0x%" PRIx64
                         " for guest offset %" PRIu64
                         " is not cluster-aligned", entry, offset);
+  if (entry < qed->header_bytes)
+    return layer_error (layer, error, EIO, "L2 table: offset 0x%" PRIx64
+                        " for guest offset %" PRIu64
+                        " is in the header (%" PRIu64 " bytes)", entry,
+                        offset, qed->header_bytes);
   return layer_append_data (layer, out, offset, end - offset,
                             entry + (offset & (layer->cluster_size - 1)),
                             "L2 table", error);
@@ -275,6 +295,10 @@ read_l1_entry (struct layer *layer, uint64_t index, uint64_t *table,
     return layer_error (layer, error, EIO, "L1 table: entry %" PRIu64
                         ": offset 0x%" PRIx64 " is not cluster-aligned",
                         index, *table);
+  if (*table != QED_OFFSET_UNALLOCATED && *table < qed->header_bytes)
+    return layer_error (layer, error, EIO, "L1 table: entry %" PRIu64
+                        ": offset 0x%" PRIx64 " is in the header (%" PRIu64
+                        " bytes)", index, *table, qed->header_bytes);
   if (!range_within (*table, qed->table_entries * QED_ENTRY_SIZE,
                      layer->source->size))
     return layer_error (layer, error, EIO, "L1 table: entry %" PRIu64
