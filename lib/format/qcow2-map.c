@@ -16,6 +16,9 @@
 /* Bytes of an L2 table read at a time. */
 #define PIECE_SIZE 8192
 
+/* Entries of the L1 table read at a time. */
+#define L1_PIECE 64
+
 /* The guest range that is being mapped, and where to. */
 struct mapping {
   const struct layer *layer;
@@ -285,16 +288,9 @@ map_l2 (const struct mapping *m, uint64_t table,
 
 /* Where the L2 table is that L1 entry 'index' points to; 0 for none. */
 static int
-read_l1_entry (const struct mapping *m, uint64_t index, uint64_t *table)
+table_of (const struct mapping *m, uint64_t index, uint64_t entry,
+          uint64_t *table)
 {
-  uint64_t entry;
-  be64 disk;
-
-  if (source_pread (m->layer->source, &disk, sizeof disk,
-                    m->qcow2->info.l1_table_offset +
-                    index * QCOW2_L1_ENTRY_SIZE, m->error) == -1)
-    return -1;
-  entry = get_be64 (disk);
   if (entry & ~(QCOW2_OFFSET_MASK | QCOW2_COPIED))
     return layer_error (m->layer, m->error, EIO, "L1 table: entry %" PRIu64
                         ": 0x%016" PRIx64 " has reserved bits set",
@@ -307,6 +303,30 @@ read_l1_entry (const struct mapping *m, uint64_t index, uint64_t *table)
   return 0;
 }
 
+/* Map [offset, end), which 'count' L1 entries from 'index' on are for. */
+static int
+map_l1 (const struct mapping *m, uint64_t index, size_t count,
+        uint64_t offset, uint64_t end)
+{
+  const struct qcow2 *qcow2 = m->qcow2;
+  const unsigned shift = qcow2->info.cluster_bits + qcow2->l2_bits;
+  be64 piece[L1_PIECE];
+  uint64_t table, next;
+  size_t i;
+
+  if (source_pread (m->layer->source, piece, count * sizeof piece[0],
+                    qcow2->info.l1_table_offset +
+                    index * QCOW2_L1_ENTRY_SIZE, m->error) == -1)
+    return -1;
+  for (i = 0; i < count; ++i, offset = next) {
+    next = min_u64 (end, (index + i + 1) << shift);
+    if (table_of (m, index + i, get_be64 (piece[i]), &table) == -1 ||
+        map_l2 (m, table, offset, next) == -1)
+      return -1;
+  }
+  return 0;
+}
+
 int
 qcow2_map (struct layer *layer, uint64_t offset, uint64_t count,
            struct interval_list *out, struct vdisk_error *error)
@@ -316,13 +336,14 @@ qcow2_map (struct layer *layer, uint64_t offset, uint64_t count,
     .layer = layer, .qcow2 = qcow2, .offset = offset,
     .end = offset + count, .out = out, .error = error,
   };
-  const unsigned l1_shift = qcow2->info.cluster_bits + qcow2->l2_bits;
-  uint64_t table, next;
+  const unsigned shift = qcow2->info.cluster_bits + qcow2->l2_bits;
+  uint64_t index, next;
 
   for (; offset < m.end; offset = next) {
-    next = min_u64 (m.end, ((offset >> l1_shift) + 1) << l1_shift);
-    if (read_l1_entry (&m, offset >> l1_shift, &table) == -1 ||
-        map_l2 (&m, table, offset, next) == -1)
+    index = offset >> shift;
+    count = min_u64 (L1_PIECE, ((m.end - 1) >> shift) - index + 1);
+    next = min_u64 (m.end, (index + count) << shift);
+    if (map_l1 (&m, index, count, offset, next) == -1)
       return -1;
   }
   return 0;

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <libdeflate.h>
 #include <zstd.h>
@@ -18,6 +19,9 @@
 #include "source/source.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"
+
+/* Longest stream that is inflated for one cluster. */
+#define LONG_STREAM_MAX (16 << 20)
 
 /* One decompressor: 'tool' is a libdeflate_decompressor or a ZSTD_DCtx. */
 struct unpacker {
@@ -53,20 +57,49 @@ destroy_deflate (void *tool)
   libdeflate_free_decompressor (tool);
 }
 
+/* Inflate a stream that is longer than the cluster.  Nobody writes them,
+ * but the specification says where to stop in one; libdeflate has to be
+ * given room for all of it. */
+static enum libdeflate_result
+inflate_long (void *tool, const void *packed, size_t packed_size,
+              void *cluster, size_t cluster_size)
+{
+  enum libdeflate_result r = LIBDEFLATE_INSUFFICIENT_SPACE;
+  size_t used, made, size = cluster_size;
+
+  while (r == LIBDEFLATE_INSUFFICIENT_SPACE && size < LONG_STREAM_MAX) {
+    CLEANUP_FREE void *stream = malloc (size *= 2);
+
+    if (stream == NULL)
+      break;
+    r = libdeflate_deflate_decompress_ex (tool, packed, packed_size,
+                                          stream, size, &used, &made);
+    if (r == LIBDEFLATE_SUCCESS)
+      memcpy (cluster, stream, cluster_size);
+  }
+  return r;
+}
+
 static const char *
 inflate_deflate (void *tool, const void *packed, size_t packed_size,
                  void *cluster, size_t cluster_size)
 {
-  size_t used, made;
+  size_t used, made = cluster_size;
+  enum libdeflate_result r;
 
-  switch (libdeflate_deflate_decompress_ex (tool, packed, packed_size,
-                                            cluster, cluster_size,
-                                            &used, &made)) {
+  r = libdeflate_deflate_decompress_ex (tool, packed, packed_size,
+                                        cluster, cluster_size,
+                                        &used, &made);
+  if (r == LIBDEFLATE_INSUFFICIENT_SPACE) {
+    made = cluster_size;
+    r = inflate_long (tool, packed, packed_size, cluster, cluster_size);
+  }
+  switch (r) {
   case LIBDEFLATE_SUCCESS:
     return made == cluster_size ? NULL
       : "the deflate stream ends before the cluster is full";
   case LIBDEFLATE_INSUFFICIENT_SPACE:
-    return "the deflate stream is longer than the cluster";
+    return "the deflate stream is far longer than the cluster";
   default:
     return "the deflate stream is damaged";
   }

@@ -162,13 +162,6 @@ open_backing (struct layer *layer, const struct qed_info *info,
                         ", must lie in the header's clusters (%" PRIu64
                         " bytes)", info->name_size, info->name_offset,
                         qed->header_bytes);
-  if (!range_within (info->name_offset, info->name_size,
-                     layer->source->size))
-    return layer_error (layer, error, EINVAL, "header: backing file name "
-                        "of %" PRIu32 " bytes at offset %" PRIu32
-                        " reaches beyond the end of the file (%" PRIu64
-                        " bytes)", info->name_size, info->name_offset,
-                        layer->source->size);
   name = malloc (info->name_size);
   if (name == NULL)
     return error_no_memory (error, layer->source->name);
