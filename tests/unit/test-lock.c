@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* QEMU's byte-range locks: a writer keeps us out, readers share, and what
+ * we hold is what another opener looks for.
+ *
+ * Locks here belong to open files, not to processes, so one process can
+ * play both sides.
+ */
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "reference.h"
+#include "scratch.h"
+#include "source/file.h"
+#include "source/memory.h"
+#include "support.h"
+
+#define FORCE " (force-share=true opens it all the same, and what is read " \
+  "may be torn)"
+
+static const char bytes[1024] = "an image";
+
+/* Another opener of the file. */
+static int
+open_other (const char *path)
+{
+  int fd = open (path, O_RDWR | O_CLOEXEC);
+
+  ck_assert_int_ge (fd, 0);
+  return fd;
+}
+
+/* Take or release a lock on one byte. */
+static void
+lock_byte (int fd, off_t byte, short type)
+{
+  struct flock lock = {
+    .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1,
+  };
+
+  ck_assert_msg (fcntl (fd, F_OFD_SETLK, &lock) == 0, "byte %d: %s",
+                 (int) byte, strerror (errno));
+}
+
+/* Which lock another opener finds on one byte. */
+static short
+lock_on_byte (int fd, off_t byte)
+{
+  struct flock lock = {
+    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1,
+  };
+
+  ck_assert_int_eq (fcntl (fd, F_OFD_GETLK, &lock), 0);
+  return lock.l_type;
+}
+
+/* Bytes that QEMU uses: 100 + permission, 200 + permission. */
+static bool
+is_readers_byte (off_t byte)
+{
+  return byte == 100 || byte == 201 || byte == 203;
+}
+
+static void
+check_held (int fd, bool held)
+{
+  off_t byte;
+
+  for (byte = 0; byte < 300; ++byte)
+    ck_assert_msg (lock_on_byte (fd, byte) ==
+                   (held && is_readers_byte (byte) ? F_RDLCK : F_UNLCK),
+                   "byte %d", (int) byte);
+}
+
+START_TEST (held_until_closed)
+{
+  const char *path = scratch_write ("held", bytes, sizeof bytes);
+  int fd = open_other (path);
+  struct source *one, *two;
+
+  one = source_file_open (path, false, NULL);
+  ck_assert_ptr_nonnull (one);
+  check_held (fd, true);
+  two = source_file_open (path, false, NULL);
+  ck_assert_ptr_nonnull (two);
+  source_close (one);
+  check_held (fd, true);
+  source_close (two);
+  check_held (fd, false);
+  close (fd);
+}
+END_TEST
+
+/* What a writer would hold, and what is said then. */
+static const struct {
+  off_t byte;
+  short type;
+  const char *message;
+} writers[] = {
+  { 101, F_RDLCK, "another program is writing this image" },
+  { 101, F_WRLCK, "another program is writing this image" },
+  { 103, F_RDLCK, "another program may resize this image" },
+  { 103, F_WRLCK, "another program may resize this image" },
+  { 200, F_RDLCK, "another program does not let others read this image" },
+  { 200, F_WRLCK, "another program does not let others read this image" },
+  { 100, F_WRLCK, "another program has locked this image" },
+  { 201, F_WRLCK, "another program has locked this image" },
+  { 203, F_WRLCK, "another program has locked this image" },
+};
+
+START_TEST (writer)
+{
+  const char *path = scratch_write ("written", bytes, sizeof bytes);
+  int fd = open_other (path);
+  struct vdisk_error error = { 0 };
+  struct source *source;
+  char message[2 * PATH_MAX];
+
+  lock_byte (fd, writers[_i].byte, writers[_i].type);
+  ck_assert_ptr_null (source_file_open (path, false, &error));
+  ck_assert_int_eq (error.errnum, EBUSY);
+  snprintf (message, sizeof message, "%s: %s%s", path, writers[_i].message,
+            FORCE);
+  ck_assert_str_eq (error.message, message);
+  ck_assert_ptr_null (source_file_open (path, false, NULL));
+
+  /* Of our attempt nothing is left, and when the writer goes we may. */
+  check_held (fd, false);
+  lock_byte (fd, writers[_i].byte, F_UNLCK);
+  source = source_file_open (path, false, NULL);
+  ck_assert_ptr_nonnull (source);
+  source_close (source);
+  close (fd);
+}
+END_TEST
+
+START_TEST (writer_ends)
+{
+  const char *path = scratch_write ("ends", bytes, sizeof bytes);
+  int fd = open_other (path);
+  struct source *source;
+
+  lock_byte (fd, 101, F_RDLCK);
+  ck_assert_ptr_null (source_file_open (path, false, NULL));
+  close (fd);
+  source = source_file_open (path, false, NULL);
+  ck_assert_ptr_nonnull (source);
+  source_close (source);
+}
+END_TEST
+
+/* With force-share no lock is taken and none minded. */
+START_TEST (share_by_force)
+{
+  const char *path = scratch_write ("forced", bytes, sizeof bytes);
+  int fd = open_other (path);
+  struct source *source;
+  off_t byte;
+
+  source = source_file_open (path, true, NULL);
+  ck_assert_ptr_nonnull (source);
+  check_held (fd, false);
+  source_close (source);
+
+  for (byte = 100; byte < 205; ++byte)
+    lock_byte (fd, byte, F_WRLCK);
+  source = source_file_open (path, true, NULL);
+  ck_assert_ptr_nonnull (source);
+  ck_assert_int_eq (source_pread (source, (char[1]) { 0 }, 1, 0, NULL), 0);
+  source_close (source);
+  close (fd);
+}
+END_TEST
+
+/* What a QEMU that reads holds, and any other lock, is no writer's. */
+START_TEST (readers_share)
+{
+  const char *path = scratch_write ("shared", bytes, sizeof bytes);
+  int fd = open_other (path);
+  struct source *source;
+  off_t byte;
+
+  for (byte = 0; byte < 300; ++byte)
+    if (is_readers_byte (byte) || byte < 100 || byte > 205)
+      lock_byte (fd, byte, F_RDLCK);
+  source = source_file_open (path, false, NULL);
+  ck_assert_ptr_nonnull (source);
+  source_close (source);
+  close (fd);
+}
+END_TEST
+
+/* Files an image refers to are locked too. */
+START_TEST (backing_file)
+{
+  const char *path = scratch_write ("base", bytes, sizeof bytes);
+  int fd = open_other (path);
+  struct source *from = source_memory (scratch_path ("top"), bytes, 1);
+  struct vdisk_options *options = vdisk_options_new ();
+  struct vdisk_error error = { 0 };
+  struct source *source;
+
+  ck_assert_ptr_nonnull (from);
+  ck_assert_ptr_nonnull (options);
+  source = reference_open (from, "backing file", "base", options, &error);
+  ck_assert_ptr_nonnull (source);
+  check_held (fd, true);
+  source_close (source);
+
+  lock_byte (fd, 101, F_RDLCK);
+  ck_assert_ptr_null (reference_open (from, "backing file", "base",
+                                      options, &error));
+  ck_assert_int_eq (error.errnum, EBUSY);
+  options->force_share = true;
+  source = reference_open (from, "backing file", "base", options, NULL);
+  ck_assert_ptr_nonnull (source);
+  source_close (source);
+  source_close (from);
+  vdisk_options_free (options);
+  close (fd);
+}
+END_TEST
+
+static struct vdisk *
+open_raw (const char *path, const char *force_share,
+          struct vdisk_error *error)
+{
+  struct vdisk_options *options = vdisk_options_new ();
+  struct vdisk *vdisk;
+
+  ck_assert_ptr_nonnull (options);
+  ck_assert_int_eq (vdisk_options_set (options, "format", "raw", NULL), 0);
+  ck_assert_int_eq (vdisk_options_set (options, "force-share", force_share,
+                                       NULL), 0);
+  vdisk = vdisk_open (path, options, error);
+  vdisk_options_free (options);
+  return vdisk;
+}
+
+START_TEST (whole_image)
+{
+  const char *path = scratch_write ("image", bytes, sizeof bytes);
+  int fd = open_other (path);
+  struct vdisk_error error;
+  struct vdisk *vdisk;
+
+  vdisk = open_raw (path, "false", &error);
+  ck_assert_ptr_nonnull (vdisk);
+  check_held (fd, true);
+  vdisk_close (vdisk);
+  check_held (fd, false);
+
+  lock_byte (fd, 101, F_RDLCK);
+  ck_assert_ptr_null (open_raw (path, "false", &error));
+  ck_assert_int_eq (error.errnum, EBUSY);
+  vdisk = open_raw (path, "true", &error);
+  ck_assert_ptr_nonnull (vdisk);
+  vdisk_close (vdisk);
+  close (fd);
+}
+END_TEST
+
+int
+main (void)
+{
+  Suite *suite = suite_create ("lock");
+  TCase *tcase = tcase_create ("lock");
+
+  tcase_add_unchecked_fixture (tcase, scratch_setup, scratch_teardown);
+  tcase_add_test (tcase, held_until_closed);
+  tcase_add_loop_test (tcase, writer, 0,
+                       sizeof writers / sizeof writers[0]);
+  tcase_add_test (tcase, writer_ends);
+  tcase_add_test (tcase, share_by_force);
+  tcase_add_test (tcase, readers_share);
+  tcase_add_test (tcase, backing_file);
+  tcase_add_test (tcase, whole_image);
+  suite_add_tcase (suite, tcase);
+  return run_suite (suite);
+}
