@@ -22,9 +22,11 @@
 #include "util/checked.h"
 #include "util/minmax.h"
 
-/* How many segments are mapped at a time when the result is not kept.  A
- * power of two. */
-#define BULK_SEGMENTS 8
+/* When the result is not kept, as many segments are mapped at a time as
+ * give about so many intervals, but at most so many segments (a power of
+ * two).  More would cost memory for each thread, and gain nothing. */
+#define BULK_INTERVALS 8192
+#define BULK_SEGMENTS 16
 
 struct vdisk {
   struct chain *chain;
@@ -61,10 +63,11 @@ visit_list (struct vdisk *vdisk, const struct interval_list *list,
 }
 
 /* Visit a range without the help of the cache, as far as it can be
- * mapped. */
+ * mapped.  Sets *count to how many intervals it has. */
 static int
 visit_uncached (struct vdisk *vdisk, uint64_t offset, uint64_t end,
-                visitor *visit, void *opaque, struct vdisk_error *error)
+                size_t *count, visitor *visit, void *opaque,
+                struct vdisk_error *error)
 {
   struct interval_list list = { 0 };
   struct vdisk_error why = { 0 };
@@ -72,6 +75,7 @@ visit_uncached (struct vdisk *vdisk, uint64_t offset, uint64_t end,
 
   mapped = chain_map (vdisk->chain, offset, end - offset, &list, &why);
   r = visit_list (vdisk, &list, offset, end, visit, opaque, error);
+  *count = list.count;
   interval_list_free (&list);
   if (r == 0 && mapped == -1)
     return error_set (error, why.errnum, "%s", why.message);
@@ -86,11 +90,13 @@ visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
 {
   struct vdisk_error damage = { 0 };
   struct segment segment;
+  size_t count;
   int r;
 
   if (interval_cache_get (vdisk->intervals, offset, &segment,
                           &damage) == -1)
-    return visit_uncached (vdisk, offset, end, visit, opaque, error);
+    return visit_uncached (vdisk, offset, end, &count, visit, opaque,
+                           error);
   r = visit_list (vdisk, &segment.intervals, offset, end, visit, opaque,
                   error);
   interval_cache_release (vdisk->intervals, &segment);
@@ -133,8 +139,9 @@ static int
 walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
            visitor *visit, void *opaque, struct vdisk_error *error)
 {
-  const uint64_t piece = BULK_SEGMENTS * vdisk->chain->segment_size;
-  uint64_t end, next;
+  const uint64_t segment_size = vdisk->chain->segment_size;
+  uint64_t end, next, piece = segment_size;
+  size_t intervals;
   int r;
 
   if (check_range (vdisk, offset, count, error) == -1)
@@ -148,7 +155,13 @@ walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   for (offset = next; offset < end && r == 0; offset = next) {
     next = offset + min_u64 (end - offset,
                              piece - (offset & (piece - 1)));
-    r = visit_uncached (vdisk, offset, next, visit, opaque, error);
+    r = visit_uncached (vdisk, offset, next, &intervals, visit, opaque,
+                        error);
+    if (intervals > BULK_INTERVALS && piece > segment_size)
+      piece /= 2;
+    else if (intervals <= BULK_INTERVALS / 2 &&
+             piece < BULK_SEGMENTS * segment_size)
+      piece *= 2;
   }
   return r == -1 ? -1 : 0;
 }

@@ -192,7 +192,7 @@ static int
 set_cache_size (struct vdisk_options *options, const char *name,
                 const char *value, struct vdisk_error *error)
 {
-  static const char suffixes[] = "bkmg";
+  static const char suffixes[] = "kmg";
   unsigned long long n;
   unsigned shift = 0;
   char *end;
@@ -206,7 +206,7 @@ set_cache_size (struct vdisk_options *options, const char *name,
 
     if (suffix == NULL || end[1] != '\0')
       goto invalid;
-    shift = 10 * (suffix - suffixes);
+    shift = 10 * (suffix - suffixes + 1);
   }
   if (n > SIZE_MAX >> shift || n << shift < CACHE_SIZE_MIN)
     goto invalid;

@@ -13,7 +13,7 @@
 #define RAW_CLUSTER_SIZE 4096
 
 /* The worst a file system does is a hole in every other 4 KiB. */
-#define RAW_SEGMENT_SIZE (UINT64_C (64) << 20)
+#define RAW_SEGMENT_SIZE (UINT64_C (32) << 20)
 
 static int
 raw_open (struct layer *layer, struct vdisk_error *error)

@@ -27,8 +27,8 @@
 #define PREFERRED_SIZE 4096
 
 /* The worst a map does is to change at every sector, whatever the size of
- * the blocks: 32768 intervals. */
-#define SEGMENT_SIZE (UINT64_C (16) << 20)
+ * the blocks: 8192 intervals. */
+#define SEGMENT_SIZE (UINT64_C (4) << 20)
 
 static bool
 vhd_probe (const struct probe *probe)

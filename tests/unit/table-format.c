@@ -15,7 +15,7 @@
 #include "source/memory.h"
 #include "source/source.h"
 
-/* --- The driver ------------------------------------------------------------ */
+/* --- The driver ------------------------------------------------------ */
 
 static int
 add_names (struct layer *layer, const struct table_header *header,
@@ -178,7 +178,7 @@ const struct format format_table = {
   .unpack = table_unpack_cluster,
 };
 
-/* --- Making files ---------------------------------------------------------- */
+/* --- Making files ---------------------------------------------------- */
 
 struct table_image *
 table_new_file (const char *name, size_t size)
@@ -331,7 +331,7 @@ table_source (const struct table_image *image)
   return image->wrap ? image->wrap (source, image->wrap_opaque) : source;
 }
 
-/* --- Finding them ---------------------------------------------------------- */
+/* --- Finding them ---------------------------------------------------- */
 
 static struct source *
 open_from_shelf (void *opaque, const struct source *from, const char *role,

@@ -112,15 +112,15 @@ model_bytes (const struct model *model, const struct interval *sector,
              uint8_t *bytes)
 {
   const struct table_image *image = model->layers[sector->depth];
-  uint8_t cluster[TABLE_CLUSTER_SIZE];
+  const uint32_t cluster_size = table_header (image)->cluster_size;
+  uint8_t cluster[MODEL_CLUSTER_MAX];
 
   memset (bytes, 0, MODEL_SECTOR);
   if (sector->kind == VDISK_DATA)
     memcpy (bytes, image->data->bytes + sector->host, sector->length);
   if (sector->kind == VDISK_PACKED) {
-    table_unpack (image->bytes + sector->host, cluster, sizeof cluster);
-    memcpy (bytes, cluster + sector->offset % sizeof cluster,
-            sector->length);
+    table_unpack (image->bytes + sector->host, cluster, cluster_size);
+    memcpy (bytes, cluster + sector->offset % cluster_size, sector->length);
   }
 }
 
@@ -203,8 +203,10 @@ model_random_image (struct random *random, const char *name, uint64_t size,
                     const struct model_mix *mix)
 {
   struct table_image *image = table_new (name, size);
+  const uint32_t cluster_size = MODEL_CLUSTER_MAX >> random_below (random, 3);
   uint64_t offset = 0;
 
+  table_header (image)->cluster_size = cluster_size;
   while ((offset = table_end (image)) < size) {
     uint64_t length = MODEL_SECTOR *
       (1 + random_below (random, mix->run_sectors));
@@ -212,8 +214,8 @@ model_random_image (struct random *random, const char *name, uint64_t size,
 
     if (kind == VDISK_PACKED) {
       /* Up to where one can start, or one whole. */
-      length = TABLE_CLUSTER_SIZE - offset % TABLE_CLUSTER_SIZE;
-      if (length != TABLE_CLUSTER_SIZE)
+      length = cluster_size - offset % cluster_size;
+      if (length != cluster_size)
         kind = VDISK_HOLE;
     }
     if (length > size - offset)

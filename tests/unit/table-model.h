@@ -15,6 +15,7 @@
 
 #define MODEL_SECTOR 512
 #define MODEL_LAYERS_MAX 8
+#define MODEL_CLUSTER_MAX 4096
 
 /* Holes of a file: pairs of offset and end, ascending, by sectors. */
 struct model_holes {
@@ -63,7 +64,7 @@ struct model_mix {
   unsigned run_sectors;         /* longest row */
 };
 
-/* A random image with a disk of 'size' bytes. */
+/* A random image with a disk of 'size' bytes, and clusters of some size. */
 struct table_image *model_random_image (struct random *random,
                                         const char *name, uint64_t size,
                                         const struct model_mix *mix);

@@ -95,7 +95,7 @@ open_raw (const char *path)
   return vdisk;
 }
 
-/* --- The library ----------------------------------------------------------- */
+/* --- The library ----------------------------------------------------- */
 
 START_TEST (version)
 {
@@ -143,7 +143,7 @@ START_TEST (formats_can_be_set)
 }
 END_TEST
 
-/* --- Options --------------------------------------------------------------- */
+/* --- Options --------------------------------------------------------- */
 
 START_TEST (options)
 {
@@ -194,7 +194,7 @@ START_TEST (options_again)
 }
 END_TEST
 
-/* --- Opening --------------------------------------------------------------- */
+/* --- Opening --------------------------------------------------------- */
 
 static void
 check_not_opened (const char *path, const struct vdisk_options *o,
@@ -271,7 +271,7 @@ START_TEST (opened)
 }
 END_TEST
 
-/* --- Reading --------------------------------------------------------------- */
+/* --- Reading --------------------------------------------------------- */
 
 START_TEST (reads)
 {
@@ -314,7 +314,7 @@ START_TEST (prefetches)
 }
 END_TEST
 
-/* --- Extents --------------------------------------------------------------- */
+/* --- Extents --------------------------------------------------------- */
 
 #define DATA_AT (40 * 4096)
 #define SPARSE_SIZE (1 << 20)
@@ -401,7 +401,7 @@ START_TEST (extents)
 }
 END_TEST
 
-/* --- Files that become shorter while they are open ------------------------- */
+/* --- Files that become shorter while they are open ------------------- */
 
 static void
 check_lost (struct vdisk *vdisk, uint64_t offset)

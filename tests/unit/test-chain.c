@@ -66,7 +66,7 @@ open_model (struct model *model)
   return chain;
 }
 
-/* --- Flattening: cases made by hand --------------------------------------- */
+/* --- Flattening: cases made by hand ---------------------------------- */
 
 #define KIB UINT64_C (1024)
 
@@ -239,7 +239,7 @@ START_TEST (replaces_list)
 }
 END_TEST
 
-/* --- Flattening: random chains -------------------------------------------- */
+/* --- Flattening: random chains --------------------------------------- */
 
 /* Map a range, and compare it with the model: right up to the first
  * damage, which is an error. */
@@ -361,7 +361,7 @@ START_TEST (random_damage)
 }
 END_TEST
 
-/* --- Damage ---------------------------------------------------------------- */
+/* --- Damage ---------------------------------------------------------- */
 
 /* Map what is left of a disk from 'offset' on; up to where it is right. */
 static uint64_t
@@ -452,7 +452,7 @@ START_TEST (damage_in_two_layers)
 }
 END_TEST
 
-/* --- Host holes ------------------------------------------------------------ */
+/* --- Host holes ------------------------------------------------------ */
 
 static const struct {
   bool host_holes, knows_holes;
@@ -570,7 +570,7 @@ START_TEST (host_holes_unknown)
 }
 END_TEST
 
-/* --- Data files ------------------------------------------------------------ */
+/* --- Data files ------------------------------------------------------ */
 
 static void
 add_with_data_file (struct model *model)
@@ -623,7 +623,7 @@ START_TEST (data_file_missing)
 }
 END_TEST
 
-/* --- Opening --------------------------------------------------------------- */
+/* --- Opening --------------------------------------------------------- */
 
 START_TEST (one_layer)
 {
@@ -845,7 +845,7 @@ START_TEST (raw_below)
 }
 END_TEST
 
-/* --- Chains that never end ------------------------------------------------- */
+/* --- Chains that never end ------------------------------------------- */
 
 static const struct {
   unsigned layers, back_to;
@@ -981,7 +981,7 @@ START_TEST (depth_limit)
 }
 END_TEST
 
-/* --- What layers have in common -------------------------------------------- */
+/* --- What layers have in common -------------------------------------- */
 
 static const struct {
   uint64_t offset, length, host;

@@ -65,7 +65,7 @@ open_model (struct model *model, size_t cache_size)
   return vdisk;
 }
 
-/* --- What a disk should hold ----------------------------------------------- */
+/* --- What a disk should hold ----------------------------------------- */
 
 struct expected {
   uint64_t size;
@@ -203,7 +203,7 @@ check_extents (struct vdisk *vdisk, const struct model *model,
   interval_list_free (&collector.list);
 }
 
-/* --- Random images --------------------------------------------------------- */
+/* --- Random images --------------------------------------------------- */
 
 static const struct model_mix mixes[] = {
   { .hole = 8, .zero = 1, .data = 2, .packed = 2, .run_sectors = 10 },
@@ -264,7 +264,7 @@ START_TEST (small_segments)
 }
 END_TEST
 
-/* --- Threads --------------------------------------------------------------- */
+/* --- Threads --------------------------------------------------------- */
 
 struct reader {
   pthread_t thread;
@@ -336,7 +336,7 @@ START_TEST (threads)
 }
 END_TEST
 
-/* --- A small image --------------------------------------------------------- */
+/* --- A small image --------------------------------------------------- */
 
 /* data 0+3072, zero 3072+1024, packed 4096+2048, data 6144+1856, of which
  * the last is in the layer below. */
@@ -597,7 +597,7 @@ START_TEST (huge_disk)
 }
 END_TEST
 
-/* --- Compressed clusters --------------------------------------------------- */
+/* --- Compressed clusters --------------------------------------------- */
 
 /* Ranges over clusters 0 to 3 of 2048 bytes. */
 static const struct { uint64_t offset, count; } packed_reads[] = {
@@ -652,6 +652,37 @@ START_TEST (packed_clusters_shared)
                    table_rows (image)[0].host,
                    table_rows (image)[0].packed_size);
   check_packed (image);
+}
+END_TEST
+
+/* Layers may have clusters of different sizes: the second cluster of one
+ * is not the second of another. */
+START_TEST (packed_clusters_of_layers)
+{
+  struct table_image *top = table_new ("top", 8192);
+  struct table_image *base = table_new ("base", 8192);
+  struct model model = { .count = 0 };
+  struct expected expected;
+  struct vdisk *vdisk;
+  unsigned i;
+
+  table_header (top)->cluster_size = 1024;
+  table_header (base)->cluster_size = 4096;
+  for (i = 0; i < 4; ++i)
+    table_add (top, i % 2 ? VDISK_PACKED : VDISK_HOLE, 1024);
+  table_fill (top, VDISK_HOLE);
+  table_add (base, VDISK_PACKED, 4096);
+  table_add (base, VDISK_PACKED, 4096);
+  model_add (&model, top);
+  model_add (&model, base);
+  expected = expect (&model);
+  vdisk = open_model (&model, CACHE_SIZE);
+  for (i = 0; i < 8192; i += 512)
+    check_read (vdisk, &expected, i, 100);
+  check_read (vdisk, &expected, 0, 8192);
+  expected_free (&expected);
+  vdisk_close (vdisk);
+  model_free (&model);
 }
 END_TEST
 
@@ -712,7 +743,7 @@ START_TEST (packed_cluster_damaged)
 }
 END_TEST
 
-/* --- Reads that fail ------------------------------------------------------- */
+/* --- Reads that fail ------------------------------------------------- */
 
 static struct source *
 wrap_faulty (struct source *inner, void *opaque)
@@ -819,7 +850,7 @@ START_TEST (open_fails)
 }
 END_TEST
 
-/* --- Prefetching ----------------------------------------------------------- */
+/* --- Prefetching ----------------------------------------------------- */
 
 /* A source that writes down what it is to prefetch. */
 struct recorder {
@@ -922,7 +953,7 @@ START_TEST (prefetch_damage)
 }
 END_TEST
 
-/* --- Raw disks ------------------------------------------------------------- */
+/* --- Raw disks ------------------------------------------------------- */
 
 START_TEST (raw)
 {
@@ -997,6 +1028,7 @@ main (void)
   tcase = tcase_create ("packed");
   tcase_add_test (tcase, packed_clusters);
   tcase_add_test (tcase, packed_clusters_shared);
+  tcase_add_test (tcase, packed_clusters_of_layers);
   tcase_add_test (tcase, packed_cluster_cut);
   tcase_add_test (tcase, packed_cluster_damaged);
   suite_add_tcase (suite, tcase);

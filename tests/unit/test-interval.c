@@ -57,7 +57,7 @@ is_same (const struct interval *a, const struct interval *b)
     a->depth == b->depth && a->kind == b->kind;
 }
 
-/* --- Append and merge --------------------------------------------------- */
+/* --- Append and merge ------------------------------------------------ */
 
 static const struct {
   struct interval a, b;
@@ -204,7 +204,7 @@ START_TEST (append_many)
 }
 END_TEST
 
-/* --- Reserve ------------------------------------------------------------- */
+/* --- Reserve --------------------------------------------------------- */
 
 START_TEST (reserve)
 {
@@ -258,7 +258,7 @@ START_TEST (reserve_too_many)
 }
 END_TEST
 
-/* --- Clip, truncate, find ------------------------------------------------ */
+/* --- Clip, truncate, find -------------------------------------------- */
 
 static const struct {
   const char *from;
@@ -350,7 +350,7 @@ START_TEST (find_in_uneven_list)
 }
 END_TEST
 
-/* --- Overlay ------------------------------------------------------------- */
+/* --- Overlay --------------------------------------------------------- */
 
 static const struct {
   const char *upper, *lower, *out;

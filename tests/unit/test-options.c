@@ -193,6 +193,10 @@ static const struct {
   CACHE_ROW ("18014398509481984k"),
   CACHE_ROW ("17592186044416M"),
   CACHE_ROW ("17179869184G"),
+  /* What would be left of these without their upper bits could do. */
+  CACHE_ROW ("18014398509491984k"),
+  CACHE_ROW ("17592186054416M"),
+  CACHE_ROW ("17179869187G"),
   { "cache-size", "1\x01", EINVAL, "cache-size=1\\x01: " CACHE_RULE },
   { "", "", ENOENT, "unknown parameter '': " NAME_RULE },
   { "Format", "raw", ENOENT, "unknown parameter 'Format': " NAME_RULE },
@@ -226,7 +230,7 @@ START_TEST (refused)
 }
 END_TEST
 
-/* --- Directories ---------------------------------------------------------- */
+/* --- Directories ----------------------------------------------------- */
 
 START_TEST (backing_dirs)
 {
@@ -300,7 +304,7 @@ START_TEST (backing_dir_is_file)
 }
 END_TEST
 
-/* --- Warnings ------------------------------------------------------------- */
+/* --- Warnings -------------------------------------------------------- */
 
 static void
 keep (void *opaque, const char *message)

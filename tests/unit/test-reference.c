@@ -128,7 +128,7 @@ check_says (struct source *source, const char *content)
   ck_assert_str_eq (buffer, content);
 }
 
-/* --- Names that lead somewhere -------------------------------------------- */
+/* --- Names that lead somewhere --------------------------------------- */
 
 #define TOP "@/images/top.img"
 
@@ -210,7 +210,7 @@ START_TEST (leads)
 }
 END_TEST
 
-/* --- Names that do not ---------------------------------------------------- */
+/* --- Names that do not ----------------------------------------------- */
 
 #define OUTSIDE(name, where, in, allow) \
   "@/images/top.img: backing file '" name "' leads to " where ", outside " \
@@ -360,7 +360,7 @@ START_TEST (own_directory)
 }
 END_TEST
 
-/* --- Other things --------------------------------------------------------- */
+/* --- Other things ---------------------------------------------------- */
 
 /* A name that is too long for the system, and for the message. */
 START_TEST (long_name)

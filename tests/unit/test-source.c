@@ -23,7 +23,7 @@
 #include "source/memory.h"
 #include "support.h"
 
-/* --- All sources ---------------------------------------------------------- */
+/* --- All sources ----------------------------------------------------- */
 
 static const char digits[] = "0123456789";
 
@@ -236,7 +236,7 @@ START_TEST (identity)
 }
 END_TEST
 
-/* --- Files ---------------------------------------------------------------- */
+/* --- Files ----------------------------------------------------------- */
 
 static struct source *
 open_file (const char *path)
@@ -367,7 +367,7 @@ START_TEST (file_identity)
 }
 END_TEST
 
-/* --- Files that become shorter ------------------------------------------- */
+/* --- Files that become shorter --------------------------------------- */
 
 static void
 check_shorter (struct source *source, size_t count, uint64_t offset,
@@ -434,7 +434,7 @@ START_TEST (sparse_file_becomes_shorter)
 }
 END_TEST
 
-/* --- Sparse files --------------------------------------------------------- */
+/* --- Sparse files ---------------------------------------------------- */
 
 #define BLOCK 4096
 

@@ -54,7 +54,7 @@ START_TEST (test_dynamic)
   layer = vhd_image_open (&image, NULL);
   ck_assert_uint_eq (layer->size, DISK);
   ck_assert_uint_eq (layer->cluster_size, BLOCK);
-  ck_assert_uint_eq (layer->segment_size, 16 * MB);
+  ck_assert_uint_eq (layer->segment_size, 4 * MB);
   ck_assert (!layer->knows_holes);
   ck_assert_ptr_null (layer->backing.role);
   ck_assert_str_eq (last_warning (), "");
