@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# The test runner itself: what it counts, what it calls a failure, that it
+# ends what tests leave behind.
+
+. "$(dirname "$0")/functions.sh"
+
+runner=$top/tests/run
+
+program ()
+{
+    { echo '#!/bin/sh'; cat; } > "$1"
+    chmod +x "$1"
+}
+program good.sh <<< 'echo checks: 12'
+program bad.sh <<< 'echo this is why; exit 3'
+program skipped.sh <<< 'echo no such thing here; exit 77'
+program slow.sh <<< 'sleep 1000'
+program unit-good <<< 'echo "100%: Checks: 7, Failures: 0, Errors: 0"'
+program unit-bad <<< 'echo "60%: Checks: 5, Failures: 1, Errors: 1"; exit 1'
+program unit-dies <<< 'echo "100%: Checks: 4, Failures: 0, Errors: 0"; exit 9'
+program silent <<< 'exit 0'
+program leaves.sh <<END
+sleep 1001 & echo \$! > left1
+setsid sleep 1002 & echo \$! > left2
+exit 0
+END
+
+# ran STATUS LAST-LINE PROGRAM...
+ran ()
+{
+    local wanted=$1 last=$2 status=0
+
+    shift 2
+    env -u CI -u VDISK_NO_SKIP ${no_skip:+VDISK_NO_SKIP=1} \
+        "$runner" -j 3 --log-dir logs "$@" > out 2>&1 || status=$?
+    [ "$status" -eq "$wanted" ] || die "status $status: $* $(cat out)"
+    [ "$(tail -n 1 out)" = "$last" ] || die "$*: $(cat out)"
+    checked "$*: $last"
+}
+
+no_skip=
+ran 0 '1 passed, 0 failed, 0 skipped' ./good.sh
+grep -Eq '^PASS good\.sh \([0-9.]+ s, 12 checks\)$' out
+ran 1 '1 passed, 1 failed, 0 skipped' ./good.sh ./bad.sh
+grep -q '^FAIL bad\.sh' out
+grep -q 'this is why' out
+ran 0 '1 passed, 0 failed, 1 skipped' good.sh skipped.sh
+grep -q '^SKIP skipped\.sh' out
+ran 0 '7 passed, 0 failed, 0 skipped' ./unit-good
+ran 1 '10 passed, 2 failed, 0 skipped' ./unit-good ./unit-bad
+ran 1 '4 passed, 1 failed, 0 skipped' ./unit-dies
+ran 0 '1 passed, 0 failed, 0 skipped' ./silent
+ran 1 '0 passed, 0 failed, 0 skipped'
+ran 1 '0 passed, 1 failed, 0 skipped' ./missing.sh
+ran 1 '11 passed, 4 failed, 1 skipped' ./good.sh ./bad.sh ./skipped.sh \
+    ./unit-good ./unit-bad ./missing.sh
+no_skip=1
+ran 1 '1 passed, 1 failed, 0 skipped' ./good.sh ./skipped.sh
+no_skip=
+
+# A limit, and no process outlives its test.
+VDISK_TEST_TIMEOUT=1 ran 1 '0 passed, 1 failed, 0 skipped' ./slow.sh
+grep -q 'limit of 1 s' out
+ran 0 '1 passed, 0 failed, 0 skipped' ./leaves.sh
+for pid in "$(cat left1)" "$(cat left2)"; do
+    # Killed, though perhaps nobody has collected it yet.
+    for (( i = 0; i < 500; i++ )); do
+        state=$(sed 's/.*) \(.\).*/\1/' "/proc/$pid/stat" 2>/dev/null) ||
+            state=gone
+        case $state in gone | Z) break ;; esac
+        sleep 0.01
+    done
+    case $state in gone | Z) ;; *) die "process $pid is left: $state" ;; esac
+done
+checked "nothing is left running"
