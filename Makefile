@@ -156,7 +156,9 @@ check-docs: all
 	scripts/check-docs
 
 # The e2e scripts make a quarter of their random images here: the full
-# number has just been run, and everything is slower.
+# number has just been run, and everything is slower.  Leaks are the unit
+# suites' to find: nbdkit has some of its own, and unloads the plugin before
+# they are looked for.
 ## make check-asan      unit and e2e under the address and undefined sanitizers
 ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer \
     -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -166,9 +168,11 @@ check-asan:
 	    NBDKIT_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)"
 
 run-sanitized: $(PLUGIN) $(UNIT)
-	VDISK_SCALE=0.25 PLUGIN=$(PLUGIN) NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
 	UBSAN_OPTIONS=print_stacktrace=1 \
-	    tests/run --log-dir build/asan/test-logs $(RUN_UNIT) $(RUN_E2E)
+	    tests/run --log-dir build/asan/test-logs $(RUN_UNIT)
+	VDISK_SCALE=0.25 PLUGIN=$(PLUGIN) NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
+	UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
+	    tests/run --log-dir build/asan/test-logs $(RUN_E2E)
 
 ## make check-tsan      suites with threads under the thread sanitizer
 TSAN_FLAGS := -O1 -g -fsanitize=thread
