@@ -92,7 +92,8 @@ int layer_append_cut_short (const struct layer *layer,
  * offset + length), at 'host' in layer->data).  As QEMU has it, the last
  * cluster of the file may be cut short, and reads as zeros from there on;
  * a cluster that starts beyond the end is an error, in which 'table' says
- * what pointed there. */
+ * what pointed there.  Clusters are taken to be aligned in the file; a
+ * format in which they are not must not reach beyond the end. */
 static inline int
 layer_append_data (const struct layer *layer, struct interval_list *out,
                    uint64_t offset, uint64_t length, uint64_t host,

@@ -42,10 +42,11 @@ source_extent (struct source *source, uint64_t offset,
   return 0;
 }
 
+/* A count of 0 would mean all of the rest to posix_fadvise. */
 void
 source_prefetch (struct source *source, uint64_t offset, uint64_t count)
 {
-  if (offset < source->size && source->ops->prefetch)
+  if (count > 0 && offset < source->size && source->ops->prefetch)
     source->ops->prefetch (source, offset,
                            min_u64 (count, source->size - offset));
 }
