@@ -248,10 +248,10 @@ examine (struct file *file, struct vdisk_error *error)
     return error_set (error, errno, "%s: finding its size: %s",
                       source->name, strerror (errno));
   source->size = end;
-  /* st_blocks counts 512 bytes.  Any other file has no hole worth a
-   * system call. */
+  /* st_blocks counts 512 bytes.  A file with as many as its size needs has
+   * no hole worth a system call. */
   source->sparse = S_ISREG (st.st_mode) &&
-    (uint64_t) st.st_blocks < source->size / 512;
+    (uint64_t) st.st_blocks * 512 < source->size;
   return 0;
 }
 
