@@ -21,7 +21,7 @@ OBJ := $(or $(O),build/)obj
 CFLAGS    ?= -O2 -g
 WARNINGS  := -Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes \
              -Wmissing-prototypes -Wwrite-strings -Wformat=2
-LIB_PKGS  := libdeflate libzstd
+LIB_PKGS  := libdeflate libzstd jansson
 override CFLAGS += -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
              -DVDISK_VERSION='"$(VERSION)"' $(WARNINGS) -Ilib -fPIC \
              -pthread -MMD -MP \

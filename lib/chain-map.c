@@ -21,6 +21,11 @@ struct flattening {
                                    beyond the end of a layer its child
                                    sees zeros, and nothing further down */
   struct interval_list list, spare, lower;
+  struct {                      /* what was last learnt of host holes */
+    const struct source *source;
+    uint64_t offset, end;
+    bool hole;
+  } known;
 };
 
 /* Make 'spare' the list. */
@@ -114,6 +119,25 @@ fill_from (struct flattening *f, struct layer *layer,
   return r;
 }
 
+/* What the source has at 'host', and where that ends. */
+static int
+find_known (struct flattening *f, struct source *source, uint64_t host,
+            struct vdisk_error *error)
+{
+  uint64_t length;
+
+  if (f->known.source == source && host >= f->known.offset &&
+      host < f->known.end)
+    return 0;
+  f->known.source = NULL;
+  if (source_extent (source, host, &length, &f->known.hole, error) == -1)
+    return -1;
+  f->known.source = source;
+  f->known.offset = host;
+  f->known.end = host + length;
+  return 0;
+}
+
 /* Append an interval that is data, as ZERO where its file has holes. */
 static int
 append_with_holes (struct flattening *f, const struct interval *data,
@@ -123,17 +147,53 @@ append_with_holes (struct flattening *f, const struct interval *data,
 
   while (offset < end) {
     struct interval piece = interval_clip (data, offset, end);
-    uint64_t length;
-    bool hole;
 
-    if (source_extent (source, piece.host, &length, &hole, error) == -1)
+    if (find_known (f, source, piece.host, error) == -1)
       return -1;
-    piece.length = min_u64 (piece.length, length);
-    if (hole)
+    piece.length = min_u64 (piece.length, f->known.end - piece.host);
+    if (f->known.hole) {
       piece.kind = VDISK_ZERO;
+      piece.host_hole = true;
+    }
     if (interval_list_append (&f->spare, &piece) == -1)
       return error_no_memory (error, source->name);
     offset += piece.length;
+  }
+  return 0;
+}
+
+/* Does it depend on holes of the host file what the interval is? */
+static bool
+may_be_hole (const struct flattening *f, const struct interval *interval)
+{
+  const struct layer *layer = f->chain->layers[interval->depth];
+
+  return interval->kind == VDISK_DATA && layer->data->sparse &&
+    !layer->knows_holes;
+}
+
+/* Make those intervals ZERO that lie in holes of the host file, up to the
+ * first that a hole starts or ends in: *done becomes how many that is. */
+static int
+punch_whole_intervals (struct flattening *f, size_t *done,
+                       struct vdisk_error *error)
+{
+  size_t i;
+
+  for (i = *done = 0; i < f->list.count; *done = ++i) {
+    struct interval *interval = &f->list.at[i];
+
+    if (!may_be_hole (f, interval))
+      continue;
+    if (find_known (f, f->chain->layers[interval->depth]->data,
+                    interval->host, error) == -1)
+      return -1;
+    if (interval->length > f->known.end - interval->host)
+      return 0;
+    if (f->known.hole) {
+      interval->kind = VDISK_ZERO;
+      interval->host_hole = true;
+    }
   }
   return 0;
 }
@@ -143,15 +203,19 @@ append_with_holes (struct flattening *f, const struct interval *data,
 static int
 punch_holes (struct flattening *f, struct vdisk_error *error)
 {
-  size_t i;
-  int r = 0;
+  size_t i, done;
+  int r = punch_whole_intervals (f, &done, error);
 
-  for (i = 0; i < f->list.count && r == 0; ++i) {
+  if (r == 0 && done == f->list.count)
+    return 0;
+  for (i = 0; i < done; ++i)
+    if (interval_list_append (&f->spare, &f->list.at[i]) == -1)
+      r = error_no_memory (error, f->chain->layers[0]->source->name);
+  for (; i < f->list.count && r == 0; ++i) {
     const struct interval *interval = &f->list.at[i];
     const struct layer *layer = f->chain->layers[interval->depth];
 
-    if (interval->kind == VDISK_DATA && layer->data->sparse &&
-        !layer->knows_holes)
+    if (may_be_hole (f, interval))
       r = append_with_holes (f, interval, layer->data, error);
     else if (interval_list_append (&f->spare, interval) == -1)
       r = error_no_memory (error, layer->source->name);

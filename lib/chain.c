@@ -39,7 +39,7 @@ open_data_file (const struct opening *opening, struct layer *layer,
 {
   struct source *data;
 
-  if (layer->data_file.role == NULL)
+  if (layer->data_file.role == NULL || layer->inspect_only)
     return 0;
   data = open_reference (opening, layer, &layer->data_file, 0, error);
   if (data == NULL)
@@ -75,6 +75,7 @@ open_layer (const struct opening *opening, struct source *source,
   layer->source = layer->data = source;
   layer->options = opening->options;
   layer->depth = depth;
+  layer->inspect_only = opening->chain->inspect_only;
   layer->format = format ? format : format_probe (source, error);
   if (layer->format == NULL ||
       layer->format->open (layer, error) == -1 ||
@@ -188,16 +189,6 @@ append_layer (struct chain *chain, struct layer *layer)
     chain->segment_size = layer->segment_size;
 }
 
-/* Options belong to the caller of open, and may be gone after it. */
-static void
-forget_options (struct chain *chain)
-{
-  unsigned i;
-
-  for (i = 0; i < chain->count; ++i)
-    chain->layers[i]->options = NULL;
-}
-
 struct chain *
 chain_open (struct source *top, const struct vdisk_options *options,
             const struct resolver *resolver, struct vdisk_error *error)
@@ -213,14 +204,13 @@ chain_open (struct source *top, const struct vdisk_options *options,
     source_close (top);
     return NULL;
   }
+  chain->inspect_only = resolver == NULL;
   chain->host_holes = options->host_holes;
   layer = open_layer (&opening, top, options->format, 0, error);
   while (layer) {
     append_layer (chain, layer);
-    if (layer->backing.role == NULL) {
-      forget_options (chain);
+    if (layer->backing.role == NULL || chain->inspect_only)
       return chain;
-    }
     layer = open_below_by_any_name (&opening, error);
   }
   chain_close (chain);

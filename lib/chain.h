@@ -21,6 +21,7 @@ struct vdisk_options;
 struct chain {
   struct layer *layers[CHAIN_LAYERS_MAX];
   unsigned count;
+  bool inspect_only;
   bool host_holes;          /* look for holes under allocated clusters */
   uint64_t segment_size;    /* the smallest of the layers' */
 };
@@ -35,7 +36,9 @@ struct resolver {
 };
 
 /* Open the chain whose top is in the source 'top', which is the chain's
- * from now on, also on error.  NULL on error. */
+ * from now on, also on error.  The options must outlive it.  Without a
+ * resolver only the top layer is opened, to be described and checked, and
+ * chain_map must not be called.  NULL on error. */
 struct chain *chain_open (struct source *top,
                           const struct vdisk_options *options,
                           const struct resolver *resolver,

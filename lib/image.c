@@ -12,7 +12,9 @@
 
 #include "chain.h"
 #include "cluster-cache.h"
+#include "describe.h"
 #include "error.h"
+#include "finder.h"
 #include "format/format.h"
 #include "interval-cache.h"
 #include "options.h"
@@ -29,6 +31,7 @@
 #define BULK_SEGMENTS 16
 
 struct vdisk {
+  struct vdisk_options *options;
   struct chain *chain;
   struct interval_cache *intervals;
   struct cluster_cache *clusters;
@@ -108,6 +111,9 @@ check_range (const struct vdisk *vdisk, uint64_t offset, uint64_t count,
              struct vdisk_error *error)
 {
   error_clear (error);
+  if (vdisk->chain->inspect_only)
+    return error_set (error, EINVAL, "%s: opened only to be inspected",
+                      vdisk_layer_file (vdisk, 0));
   if (!range_within (offset, count, vdisk_size (vdisk)))
     return error_set (error, EINVAL, "%" PRIu64 " bytes at offset %" PRIu64
                       " reach beyond the end of the disk (%" PRIu64
@@ -218,7 +224,7 @@ tell_interval (struct vdisk *vdisk, const struct interval *interval,
   const struct vdisk_extent extent = {
     .offset = interval->offset, .length = interval->length,
     .host_offset = interval->host, .kind = interval->kind,
-    .depth = interval->depth,
+    .depth = interval->depth, .host_hole = interval->host_hole,
   };
 
   (void) vdisk;
@@ -263,19 +269,20 @@ image_open (struct source *top, const struct vdisk_options *options,
             const struct resolver *resolver, struct vdisk_error *error)
 {
   struct vdisk *vdisk = calloc (1, sizeof *vdisk);
+  size_t budget = options->cache_size / 2;
 
-  if (vdisk == NULL) {
+  if (vdisk == NULL || (vdisk->options = options_copy (options)) == NULL) {
     error_no_memory (error, top->name);
     source_close (top);
-    return NULL;
+    goto fail;
   }
-  vdisk->chain = chain_open (top, options, resolver, error);
+  options_warn_as (vdisk->options, options);
+  vdisk->chain = chain_open (top, vdisk->options, resolver, error);
+  options_warn_as (vdisk->options, NULL);
   if (vdisk->chain == NULL)
     goto fail;
-  vdisk->intervals = interval_cache_new (vdisk->chain,
-                                         options->cache_size / 2);
-  vdisk->clusters = cluster_cache_new (vdisk->chain,
-                                       options->cache_size / 2);
+  vdisk->intervals = interval_cache_new (vdisk->chain, budget);
+  vdisk->clusters = cluster_cache_new (vdisk->chain, budget);
   if (vdisk->intervals == NULL || vdisk->clusters == NULL) {
     error_no_memory (error, vdisk_layer_file (vdisk, 0));
     goto fail;
@@ -297,11 +304,10 @@ open_file_reference (void *opaque, const struct source *from,
   return reference_open (from, role, name, options, error);
 }
 
-struct vdisk *
-vdisk_open (const char *path, const struct vdisk_options *options,
-            struct vdisk_error *error)
+static struct vdisk *
+open_path (const char *path, const struct vdisk_options *options,
+           const struct resolver *resolver, struct vdisk_error *error)
 {
-  static const struct resolver files = { .open = open_file_reference };
   struct vdisk_options *defaults = NULL;
   struct vdisk *vdisk = NULL;
   struct source *top;
@@ -316,9 +322,25 @@ vdisk_open (const char *path, const struct vdisk_options *options,
   }
   top = source_file_open (path, options->force_share, error);
   if (top)
-    vdisk = image_open (top, options, &files, error);
+    vdisk = image_open (top, options, resolver, error);
   vdisk_options_free (defaults);
   return vdisk;
+}
+
+struct vdisk *
+vdisk_open (const char *path, const struct vdisk_options *options,
+            struct vdisk_error *error)
+{
+  static const struct resolver files = { .open = open_file_reference };
+
+  return open_path (path, options, &files, error);
+}
+
+struct vdisk *
+vdisk_inspect (const char *path, const struct vdisk_options *options,
+               struct vdisk_error *error)
+{
+  return open_path (path, options, NULL, error);
 }
 
 void
@@ -329,6 +351,7 @@ vdisk_close (struct vdisk *vdisk)
   cluster_cache_free (vdisk->clusters);
   interval_cache_free (vdisk->intervals);
   chain_close (vdisk->chain);
+  vdisk_options_free (vdisk->options);
   free (vdisk);
 }
 
@@ -362,6 +385,38 @@ layer_at (const struct vdisk *vdisk, unsigned depth)
   return depth < vdisk->chain->count ? vdisk->chain->layers[depth] : NULL;
 }
 
+char *
+vdisk_describe (struct vdisk *vdisk, unsigned depth,
+                struct vdisk_error *error)
+{
+  error_clear (error);
+  if (depth >= vdisk->chain->count) {
+    error_record (error, EINVAL, "there is no layer %u", depth);
+    return NULL;
+  }
+  return layer_describe (vdisk->chain->layers[depth], error);
+}
+
+int
+vdisk_check (struct vdisk *vdisk,
+             vdisk_finding_callback *finding_callback,
+             vdisk_progress_callback *progress_callback, void *opaque,
+             struct vdisk_check *check, struct vdisk_error *error)
+{
+  struct layer *top = vdisk->chain->layers[0];
+  struct finder finder = {
+    .check = check, .finding_callback = finding_callback,
+    .progress_callback = progress_callback, .opaque = opaque,
+  };
+
+  error_clear (error);
+  *check = (struct vdisk_check) { 0 };
+  if (top->format->check == NULL)
+    return layer_error (top, error, ENOTSUP, "the %s format has no metadata "
+                        "to check", top->format->name);
+  return top->format->check (top, &finder, error);
+}
+
 const char *
 vdisk_layer_format (const struct vdisk *vdisk, unsigned depth)
 {
@@ -384,4 +439,13 @@ vdisk_layer_data_file (const struct vdisk *vdisk, unsigned depth)
   const struct layer *layer = layer_at (vdisk, depth);
 
   return layer ? layer->data->name : NULL;
+}
+
+int
+vdisk_layer_qemu_finds_holes (struct vdisk *vdisk, unsigned depth)
+{
+  const struct layer *layer = layer_at (vdisk, depth);
+
+  return layer && layer->format->qemu_finds_holes &&
+    layer->format->qemu_finds_holes (layer);
 }

@@ -23,6 +23,7 @@ struct interval {
   uint32_t packed_size;     /* PACKED: how many bytes it may take */
   uint16_t depth;           /* the layer that decides */
   uint8_t kind;             /* enum vdisk_kind */
+  bool host_hole;           /* ZERO: data, but for a hole of its file */
 };
 
 /* A list of intervals: ascending and contiguous.  Initialize it to
@@ -64,6 +65,8 @@ interval_continues (const struct interval *a, const struct interval *b)
     return false;
   if (a->depth != b->depth)
     return false;
+  if (a->host_hole != b->host_hole)
+    return false;
   if (a->kind == VDISK_PACKED)
     return false;
   if (a->host == VDISK_NO_HOST_OFFSET || b->host == VDISK_NO_HOST_OFFSET)
@@ -82,6 +85,7 @@ interval_copy (struct interval *to, const struct interval *from)
   to->packed_size = from->packed_size;
   to->depth = from->depth;
   to->kind = from->kind;
+  to->host_hole = from->host_hole;
 }
 
 /* Append an interval, which starts where the list ends, merging it with

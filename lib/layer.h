@@ -20,8 +20,10 @@ struct layer {
   /* Set before the driver's open. */
   const struct format *format;
   struct source *source;        /* the image file; owned */
-  const struct vdisk_options *options;  /* only while it is being opened */
+  const struct vdisk_options *options;
   unsigned depth;               /* 0 is the top */
+  bool inspect_only;            /* for describe and check: what would keep
+                                   us only from reading is no error */
 
   /* Set by the driver's open. */
   uint64_t size;                /* of the guest disk */

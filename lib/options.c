@@ -44,6 +44,36 @@ vdisk_options_free (struct vdisk_options *options)
   free (options);
 }
 
+struct vdisk_options *
+options_copy (const struct vdisk_options *options)
+{
+  struct vdisk_options *copy = malloc (sizeof *copy);
+  size_t i, count = options->backing_dir_count;
+
+  if (copy == NULL)
+    return NULL;
+  *copy = *options;
+  options_warn_as (copy, NULL);
+  copy->backing_dir_count = 0;
+  copy->backing_dirs = NULL;
+  if (count > 0) {
+    copy->backing_dirs = calloc (count, sizeof *copy->backing_dirs);
+    if (copy->backing_dirs == NULL)
+      goto fail;
+  }
+  for (i = 0; i < count; ++i) {
+    copy->backing_dirs[i] = strdup (options->backing_dirs[i]);
+    if (copy->backing_dirs[i] == NULL)
+      goto fail;
+    copy->backing_dir_count++;
+  }
+  return copy;
+
+ fail:
+  vdisk_options_free (copy);
+  return NULL;
+}
+
 void
 vdisk_options_set_warning_callback (struct vdisk_options *options,
                                     vdisk_warning_callback *callback,
@@ -51,6 +81,15 @@ vdisk_options_set_warning_callback (struct vdisk_options *options,
 {
   options->warning_callback = callback;
   options->warning_opaque = opaque;
+}
+
+void
+options_warn_as (struct vdisk_options *options,
+                 const struct vdisk_options *other)
+{
+  vdisk_options_set_warning_callback (options,
+                                      other ? other->warning_callback : NULL,
+                                      other ? other->warning_opaque : NULL);
 }
 
 void

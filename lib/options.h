@@ -34,6 +34,14 @@ struct vdisk_options {
   void *warning_opaque;
 };
 
+/* A copy that does not depend on the original, and warns nobody.  NULL if
+ * out of memory. */
+struct vdisk_options *options_copy (const struct vdisk_options *options);
+
+/* Warn whom 'other' warns; nobody, if that is NULL. */
+void options_warn_as (struct vdisk_options *options,
+                      const struct vdisk_options *other);
+
 /* Tell the caller of vdisk_open about something odd.  Bytes that are not
  * printable are escaped. */
 void options_warn (const struct vdisk_options *options,

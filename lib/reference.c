@@ -58,20 +58,6 @@ has_protocol (const char *name)
   return name[strcspn (name, ":/")] == ':';
 }
 
-/* The path that 'name' means when the file at 'from' says it. */
-static char *
-path_from (const char *from, const char *name)
-{
-  const char *slash = strrchr (from, '/');
-  char *path;
-
-  if (name[0] == '/' || slash == NULL)
-    return strdup (name);
-  if (asprintf (&path, "%.*s%s", (int) (slash - from + 1), from, name) == -1)
-    return NULL;
-  return path;
-}
-
 /* The directory of the file at 'path', with symbolic links resolved. */
 static char *
 real_directory_of (const char *path)
@@ -150,48 +136,92 @@ open_without_links (char *path)
   return fd;
 }
 
+/* The file's name in a reference: without the prefix of QEMU's protocol
+ * for files. */
+static const char *
+file_name (const char *name)
+{
+  return strncmp (name, "file:", 5) == 0 ? name + 5 : name;
+}
+
+char *
+reference_path (const struct source *from, const char *name)
+{
+  const char *slash = strrchr (from->name, '/');
+  char *path;
+
+  name = file_name (name);
+  if (name[0] == '/' || slash == NULL)
+    return strdup (name);
+  if (asprintf (&path, "%.*s%s", (int) (slash - from->name + 1), from->name,
+                name) == -1)
+    return NULL;
+  return path;
+}
+
+char *
+reference_resolve (const struct source *from, const char *role,
+                   const char *name, const struct vdisk_options *options,
+                   struct vdisk_error *error)
+{
+  CLEANUP_FREE char *path = NULL, *own = NULL;
+  char *real;
+
+  name = file_name (name);
+  if (*name == '\0') {
+    error_record (error, EINVAL, "%s: %s: the name is empty", from->name,
+                  role);
+    return NULL;
+  }
+  if (has_protocol (name)) {
+    error_record (error, EPERM, "%s: %s '%s' is not a file name: references "
+                  "with a protocol are refused", from->name, role, name);
+    return NULL;
+  }
+
+  path = reference_path (from, name);
+  real = path ? realpath (path, NULL) : NULL;
+  own = real ? real_directory_of (from->name) : NULL;
+  if (own == NULL) {
+    error_record (error, errno, "%s: %s '%s': %s", from->name, role, name,
+                  strerror (errno));
+    free (real);
+    return NULL;
+  }
+  if (!is_allowed (real, own, options)) {
+    error_record (error, EPERM, "%s: %s '%s' leads to %s, outside the "
+                  "directory %s: backing-dir=%.*s would allow it",
+                  from->name, role, name, real, own,
+                  (int) (strrchr (real, '/') == real ? 1
+                         : strrchr (real, '/') - real), real);
+    free (real);
+    return NULL;
+  }
+  return real;
+}
+
 struct source *
 reference_open (const struct source *from, const char *role,
                 const char *name, const struct vdisk_options *options,
                 struct vdisk_error *error)
 {
-  CLEANUP_FREE char *path = NULL, *real = NULL, *own = NULL;
+  CLEANUP_FREE char *path = NULL, *real = NULL;
   int fd;
 
-  if (strncmp (name, "file:", 5) == 0)
-    name += 5;
-  if (*name == '\0') {
-    error_record (error, EINVAL, "%s: %s: the name is empty", from->name, role);
+  name = file_name (name);
+  real = reference_resolve (from, role, name, options, error);
+  if (real == NULL)
+    return NULL;
+  path = reference_path (from, name);
+  if (path == NULL) {
+    error_no_memory (error, from->name);
     return NULL;
   }
-  if (has_protocol (name)) {
-    error_record (error, EPERM, "%s: %s '%s' is not a file name: references "
-               "with a protocol are refused", from->name, role, name);
-    return NULL;
-  }
-
-  path = path_from (from->name, name);
-  real = path ? realpath (path, NULL) : NULL;
-  own = real ? real_directory_of (from->name) : NULL;
-  if (own == NULL) {
-    error_record (error, errno, "%s: %s '%s': %s", from->name, role, name,
-               strerror (errno));
-    return NULL;
-  }
-  if (!is_allowed (real, own, options)) {
-    error_record (error, EPERM, "%s: %s '%s' leads to %s, outside the "
-               "directory %s: backing-dir=%.*s would allow it",
-               from->name, role, name, real, own,
-               (int) (strrchr (real, '/') == real ? 1
-                      : strrchr (real, '/') - real), real);
-    return NULL;
-  }
-
   fd = open_without_links (real);
   if (fd == -1) {
     error_record (error, errno, "%s: %s '%s': %s", from->name, role, name,
-               errno == EINVAL ? "neither a regular file nor a block device"
-               : strerror (errno));
+                  errno == EINVAL ? "neither a regular file nor a block "
+                  "device" : strerror (errno));
     return NULL;
   }
   return source_file (path, fd, options->force_share, error);

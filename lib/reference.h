@@ -37,6 +37,20 @@ void reference_clear (struct reference *reference);
 int reference_add_name (struct reference *reference,
                         const char *name, size_t length);
 
+/* The path that 'name' means when the image 'from' says it: relative names
+ * are relative to its directory.  The caller frees it.  NULL if out of
+ * memory. */
+char *reference_path (const struct source *from, const char *name);
+
+/* The absolute path, without symbolic links, of the file that 'name', found
+ * in the image 'from', leads to; it must be allowed.  The rules are those
+ * of reference_open, which opens it.  The caller frees it.  NULL on
+ * error. */
+char *reference_resolve (const struct source *from, const char *role,
+                         const char *name,
+                         const struct vdisk_options *options,
+                         struct vdisk_error *error);
+
 /* Open the file that 'name', found in the image 'from', leads to.
  * Relative names are relative to the directory of 'from'.  Protocols
  * ("nbd:...", "json:...") are refused.  Symbolic links are followed

@@ -59,6 +59,8 @@ struct vdisk_extent {
   enum vdisk_kind kind;
   unsigned depth;         /* layer that decides: 0 is the image itself, 1
                              its backing file or parent, and so on */
+  int host_hole;          /* 1: ZERO only because its host file has a hole
+                             at host_offset; else 0 */
 };
 
 /* Takes one extent.  0 to go on, any other value to stop the walk. */
@@ -112,6 +114,15 @@ struct vdisk *vdisk_open (const char *path,
                           const struct vdisk_options *options,
                           struct vdisk_error *error);
 
+/* Open only the image at 'path', for vdisk_describe and vdisk_check:
+ * neither its backing file or parent nor an external data file, so that
+ * none of them has to be there, or to be allowed.  An encrypted image can
+ * be opened so.  Its bytes and its map cannot be had (EINVAL).  Returns
+ * NULL on error. */
+struct vdisk *vdisk_inspect (const char *path,
+                             const struct vdisk_options *options,
+                             struct vdisk_error *error);
+
 /* Close it and free everything.  Accepts NULL.  No other call may be
  * using the handle. */
 void vdisk_close (struct vdisk *vdisk);
@@ -138,6 +149,13 @@ const char *vdisk_layer_file (const struct vdisk *vdisk, unsigned depth);
 const char *vdisk_layer_data_file (const struct vdisk *vdisk,
                                    unsigned depth);
 
+/* Does 'qemu-img map' look for holes of the host file under what the layer
+ * at 'depth' has allocated?  It does for fixed VHDs, and for QCOW2 images
+ * whose file takes much less space than its clusters would, as after
+ * preallocation=metadata: to find that out takes reading all reference
+ * counts.  Returns 1 or 0. */
+int vdisk_layer_qemu_finds_holes (struct vdisk *vdisk, unsigned depth);
+
 /* Read exactly 'count' guest bytes at 'offset' into 'buffer'.
  * Returns 0, or -1: then the contents of 'buffer' mean nothing.
  * Reading past vdisk_size is EINVAL. */
@@ -159,6 +177,52 @@ int vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
  * Returns 0, or -1 if the map could not be read. */
 int vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
                     struct vdisk_error *error);
+
+/* All that the file of the layer at 'depth' says of itself, as a JSON
+ * object in UTF-8.  Where 'qemu-img info --output=json' has a key for a
+ * thing, this has the same; vdisk(1) lists the others.  The caller frees
+ * it with free.  NULL on error. */
+char *vdisk_describe (struct vdisk *vdisk, unsigned depth,
+                      struct vdisk_error *error);
+
+/* What a check finds. */
+enum vdisk_finding {
+  VDISK_ERROR,      /* metadata breaks a rule: data may be wrong or lost */
+  VDISK_LEAK,       /* space of the file that nothing uses */
+  VDISK_WARNING,    /* odd, but harms nothing */
+};
+
+/* Takes one finding, a line without a full stop. */
+typedef void vdisk_finding_callback (void *opaque,
+                                     enum vdisk_finding finding,
+                                     const char *message);
+
+/* Takes how far a check has come: 'done' of 'total', in no unit.  0 to go
+ * on, any other value to stop the check (ECANCELED). */
+typedef int vdisk_progress_callback (void *opaque,
+                                     uint64_t done, uint64_t total);
+
+/* The verdict of a check, in the terms of 'qemu-img check'.  Clusters are
+ * of the guest's (blocks of a VHD). */
+struct vdisk_check {
+  uint64_t errors, leaks, warnings;     /* leaks: host clusters */
+  uint64_t total_clusters;
+  uint64_t allocated_clusters;
+  uint64_t compressed_clusters;
+  uint64_t fragmented_clusters;         /* allocated, but not right after
+                                           the allocated one before it */
+  uint64_t image_end_offset;            /* end of the last host cluster
+                                           in use */
+};
+
+/* Check the metadata of the top layer's file, and tell every finding.
+ * Either callback may be NULL.  Returns 0 when the check was carried out,
+ * whatever it found; -1 if it could not be (a table cannot be read, the
+ * format has no metadata to check: ENOTSUP). */
+int vdisk_check (struct vdisk *vdisk,
+                 vdisk_finding_callback *finding_callback,
+                 vdisk_progress_callback *progress_callback, void *opaque,
+                 struct vdisk_check *check, struct vdisk_error *error);
 
 #ifdef __cplusplus
 }

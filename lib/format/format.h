@@ -12,6 +12,9 @@
 #include "layer.h"
 #include "vdisk.h"
 
+struct finder;
+struct json_t;
+
 /* What a driver may look at to recognize its format: the first and the
  * last bytes of the file, up to 512 each. */
 struct probe {
@@ -55,6 +58,23 @@ struct format {
    * compression. */
   int (*unpack) (struct layer *layer, const struct interval *interval,
                  void *cluster, struct vdisk_error *error);
+
+  /* Does QEMU's map of this format look for holes of the host file under
+   * allocated clusters?  NULL: it never does. */
+  bool (*qemu_finds_holes) (const struct layer *layer);
+
+  /* Add what only this format knows to 'document', a JSON object that has
+   * the keys common to all formats already (see describe.c).  NULL:
+   * nothing to add. */
+  int (*describe) (struct layer *layer, struct json_t *document,
+                   struct vdisk_error *error);
+
+  /* Check the file's metadata: tell findings through 'finder', count in
+   * its struct vdisk_check.  Memory does not depend on the disk's size.
+   * -1 only if the check could not be carried out.  NULL: there is
+   * nothing to check. */
+  int (*check) (struct layer *layer, struct finder *finder,
+                struct vdisk_error *error);
 };
 
 extern const struct format format_qcow2;

@@ -87,7 +87,67 @@ enum {
   QCOW2_EXTENSION_BACKING_FORMAT = 0xe2792aca,
   QCOW2_EXTENSION_FEATURE_NAMES = 0x6803f857,
   QCOW2_EXTENSION_DATA_FILE = 0x44415441,
+  QCOW2_EXTENSION_BITMAPS = 0x23852875,
+  QCOW2_EXTENSION_CRYPT = 0x0537be77,
 };
+
+/* The data of two of them. */
+struct qcow2_bitmaps_extension {
+  be32 bitmap_count;
+  be32 reserved;
+  be64 directory_size;
+  be64 directory_offset;
+};
+static_assert (sizeof (struct qcow2_bitmaps_extension) == 24, "bitmaps");
+
+struct qcow2_crypt_extension {
+  be64 offset;
+  be64 size;
+};
+static_assert (sizeof (struct qcow2_crypt_extension) == 16, "encryption");
+
+/* An entry of the snapshot table, which is aligned to 8 bytes; extra data,
+ * the id and the name follow. */
+struct qcow2_snapshot {
+  be64 l1_table_offset;
+  be32 l1_size;
+  be16 id_size;
+  be16 name_size;
+  be32 date_sec;
+  be32 date_nsec;
+  be64 vm_clock_nsec;
+  be32 vm_state_size;
+  be32 extra_data_size;
+};
+static_assert (sizeof (struct qcow2_snapshot) == 40, "snapshot");
+
+struct qcow2_snapshot_extra {           /* as much of it as there is */
+  be64 vm_state_size;
+  be64 disk_size;
+  be64 icount;                          /* all ones: not recorded */
+};
+static_assert (sizeof (struct qcow2_snapshot_extra) == 24, "snapshot extra");
+
+#define QCOW2_SNAPSHOTS_MAX 65536       /* QEMU's limits */
+#define QCOW2_SNAPSHOT_TABLE_SIZE_MAX (64 << 20)
+
+/* An entry of the bitmap directory, which is aligned to 8 bytes; extra
+ * data and the name follow. */
+struct qcow2_bitmap {
+  be64 table_offset;
+  be32 table_size;                      /* entries */
+  be32 flags;
+  uint8_t type;
+  uint8_t granularity_bits;
+  be16 name_size;
+  be32 extra_data_size;
+};
+static_assert (sizeof (struct qcow2_bitmap) == 24, "bitmap");
+
+#define QCOW2_BITMAP_IN_USE 1u
+#define QCOW2_BITMAP_AUTO 2u
+#define QCOW2_BITMAPS_MAX 65535         /* QEMU's limits */
+#define QCOW2_BITMAP_DIRECTORY_SIZE_MAX (64 << 20)
 
 /* An entry of the feature name table. */
 struct qcow2_feature_name {
@@ -96,6 +156,10 @@ struct qcow2_feature_name {
   char name[46];                /* padded with zeros */
 };
 static_assert (sizeof (struct qcow2_feature_name) == 48, "feature name");
+
+#define QCOW2_LAZY_REFCOUNTS    (UINT64_C (1) << 0)     /* compatible */
+#define QCOW2_BITMAPS_VALID     (UINT64_C (1) << 0)     /* autoclear */
+#define QCOW2_DATA_FILE_RAW     (UINT64_C (1) << 1)     /* autoclear */
 
 /* L1 entries, and L2 entries of data clusters. */
 #define QCOW2_OFFSET_MASK       UINT64_C (0x00fffffffffffe00)

@@ -44,6 +44,8 @@ static int
 check_encryption (const struct layer *layer, uint32_t method,
                   struct vdisk_error *error)
 {
+  if (layer->inspect_only && method <= QCOW2_CRYPT_LUKS)
+    return 0;
   switch (method) {
   case QCOW2_CRYPT_NONE:
     return 0;
@@ -250,6 +252,39 @@ read_backing_format (const struct layer *layer, struct qcow2_info *info,
                        error);
 }
 
+/* A damaged one of these matters only to check and describe, which find
+ * nothing there. */
+static int
+read_bitmaps (const struct layer *layer, struct qcow2_info *info,
+              uint64_t offset, uint32_t length, struct vdisk_error *error)
+{
+  struct qcow2_bitmaps_extension disk;
+
+  if (length < sizeof disk)
+    return 0;
+  if (source_pread (layer->source, &disk, sizeof disk, offset, error) == -1)
+    return -1;
+  info->bitmap_count = get_be32 (disk.bitmap_count);
+  info->bitmap_directory_size = get_be64 (disk.directory_size);
+  info->bitmap_directory_offset = get_be64 (disk.directory_offset);
+  return 0;
+}
+
+static int
+read_crypt (const struct layer *layer, struct qcow2_info *info,
+            uint64_t offset, uint32_t length, struct vdisk_error *error)
+{
+  struct qcow2_crypt_extension disk;
+
+  if (length < sizeof disk)
+    return 0;
+  if (source_pread (layer->source, &disk, sizeof disk, offset, error) == -1)
+    return -1;
+  info->crypt_header_offset = get_be64 (disk.offset);
+  info->crypt_header_size = get_be64 (disk.size);
+  return 0;
+}
+
 static int
 read_extension (const struct layer *layer, struct qcow2_info *info,
                 struct extensions *extensions, uint32_t type,
@@ -266,8 +301,12 @@ read_extension (const struct layer *layer, struct qcow2_info *info,
     info->data_file_offset = offset;
     info->data_file_size = length;
     return 0;
+  case QCOW2_EXTENSION_BITMAPS:
+    return read_bitmaps (layer, info, offset, length, error);
+  case QCOW2_EXTENSION_CRYPT:
+    return read_crypt (layer, info, offset, length, error);
   default:
-    return 0;           /* bitmaps, encryption, and what may yet come */
+    return 0;           /* what may yet come */
   }
 }
 
@@ -338,11 +377,20 @@ swap_header (const struct qcow2_header *disk, struct qcow2_info *info,
     .l1_size = get_be32 (disk->l1_size),
     .backing_file_offset = get_be64 (disk->backing_file_offset),
     .backing_file_size = get_be32 (disk->backing_file_size),
+    .refcount_table_offset = get_be64 (disk->refcount_table_offset),
+    .refcount_table_clusters = get_be32 (disk->refcount_table_clusters),
+    .refcount_order = 4,
+    .snapshot_count = get_be32 (disk->nb_snapshots),
+    .snapshots_offset = get_be64 (disk->snapshots_offset),
+    .crypt_method = get_be32 (disk->crypt_method),
   };
   *extensions = (struct extensions) { .offset = QCOW2_HEADER_LENGTH_V2 };
   if (info->version >= 3) {
     extensions->offset = get_be32 (disk->header_length);
     info->incompatible_features = get_be64 (disk->incompatible_features);
+    info->compatible_features = get_be64 (disk->compatible_features);
+    info->autoclear_features = get_be64 (disk->autoclear_features);
+    info->refcount_order = get_be32 (disk->refcount_order);
     if (extensions->offset > offsetof (struct qcow2_header,
                                        compression_type))
       info->compression_type = disk->compression_type;
@@ -384,7 +432,7 @@ qcow2_read_header (const struct layer *layer, struct qcow2_info *info,
 
   if (check_features (layer, info, extensions.feature_names,
                       extensions.feature_names_size, error) == -1 ||
-      check_encryption (layer, get_be32 (disk.crypt_method), error) == -1 ||
+      check_encryption (layer, info->crypt_method, error) == -1 ||
       check_compression (layer, info, error) == -1 ||
       check_data_file (layer, info, error) == -1 ||
       check_l1 (layer, info, error) == -1)

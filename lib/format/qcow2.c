@@ -136,4 +136,7 @@ const struct format format_qcow2 = {
   .close = qcow2_close,
   .map = qcow2_map,
   .unpack = qcow2_unpack,
+  .qemu_finds_holes = qcow2_qemu_finds_holes,
+  .describe = qcow2_describe,
+  .check = qcow2_check,
 };

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "describe.h"
 #include "error.h"
 #include "format/format.h"
 #include "format/qed-disk.h"
+#include "format/qed.h"
 #include "source/source.h"
 #include "util/align.h"
 #include "util/checked.h"
@@ -20,15 +22,6 @@
 
 /* Bytes of an L2 table read at a time. */
 #define PIECE_SIZE 8192
-
-struct qed {
-  uint64_t features;
-  uint64_t header_bytes;        /* regular clusters come after them */
-  uint64_t l1_table_offset;
-  uint64_t table_entries;       /* of L1 and L2 tables: a power of two */
-  unsigned cluster_bits;
-  unsigned table_bits;
-};
 
 /* The header with its numbers in the CPU's order. */
 struct qed_info {
@@ -325,10 +318,30 @@ qed_map (struct layer *layer, uint64_t offset, uint64_t count,
   return 0;
 }
 
+static int
+qed_describe (struct layer *layer, struct json_t *document,
+              struct vdisk_error *error)
+{
+  const struct qed *qed = layer->state;
+  const bool dirty = qed->features & QED_F_NEED_CHECK;
+  json_t *data;
+
+  if (describe_set (document, "dirty-flag", json_boolean (dirty),
+                    error) == -1)
+    return -1;
+  data = json_pack ("{s:b, s:I}", "need-check", dirty, "table-size",
+                    (json_int_t) (qed->table_entries * QED_ENTRY_SIZE));
+  return describe_set (document, "format-specific",
+                       json_pack ("{s:s, s:o}", "type", "qed",
+                                  "data", data), error);
+}
+
 const struct format format_qed = {
   .name = "qed",
   .probe = qed_probe,
   .open = qed_open,
   .close = qed_close,
   .map = qed_map,
+  .describe = qed_describe,
+  .check = qed_check,
 };

@@ -51,59 +51,94 @@ checksum (const uint8_t *map, uint64_t size, uint32_t version)
   return ~sum;
 }
 
-/* Is this the header of a map of 'size' bytes?  'problem' is told what is
- * wrong with it. */
+/* Take where the map is from its header: it needs 'size' bytes. */
 static int
 check_batmap_header (const struct layer *layer,
                      const struct vhd_batmap_header *raw, uint64_t size,
-                     struct vdisk_error *problem)
+                     struct vhd_batmap *batmap)
 {
   const uint32_t version = get_be32 (raw->version);
-  const uint64_t offset = get_be64 (raw->map_offset);
-  const uint64_t mapped =
-    (uint64_t) get_be32 (raw->map_sectors) * VHD_SECTOR_SIZE;
+  struct vdisk_error *problem = &batmap->problem;
 
+  batmap->offset = get_be64 (raw->map_offset);
+  batmap->size = (uint64_t) get_be32 (raw->map_sectors) * VHD_SECTOR_SIZE;
   if (version > VHD_BATMAP_VERSION_MAX)
     return error_set (problem, EINVAL,
                       "version %" PRIu32 ".%" PRIu32 ", must be at most 1.2",
                       version >> 16, version & 0xffff);
-  if (mapped < size)
+  if (batmap->size < size)
     return error_set (problem, EINVAL,
                       "%" PRIu64 " bytes, the disk needs %" PRIu64,
-                      mapped, size);
-  if (!range_within (offset, size, layer->source->size))
+                      batmap->size, size);
+  if (!range_within (batmap->offset, size, layer->source->size))
     return error_set (problem, EINVAL,
                       "%" PRIu64 " bytes at offset %" PRIu64
                       " reach beyond the end of the file (%" PRIu64
-                      " bytes)", size, offset, layer->source->size);
+                      " bytes)", size, batmap->offset, layer->source->size);
   return 0;
 }
 
-/* Read the map, and keep it if its checksum is right. */
+/* Read 'size' bytes of the map, and keep them if their checksum is
+ * right. */
 static int
-read_map (const struct layer *layer, struct vhd *vhd,
-          const struct vhd_batmap_header *raw, uint64_t size,
+read_map (const struct layer *layer, const struct vhd_batmap_header *raw,
+          uint64_t size, struct vhd_batmap *batmap,
           struct vdisk_error *error)
 {
   const uint32_t recorded = get_be32 (raw->checksum);
+  uint8_t *bits = malloc (size);
   uint32_t expected;
 
-  vhd->batmap = malloc (size);
-  if (vhd->batmap == NULL)
+  if (bits == NULL)
     return error_no_memory (error, layer->source->name);
-  if (source_pread (layer->source, vhd->batmap, size,
-                    get_be64 (raw->map_offset), error) == -1)
+  if (source_pread (layer->source, bits, size, batmap->offset,
+                    error) == -1) {
+    free (bits);
     return -1;
-  expected = checksum (vhd->batmap, size, get_be32 (raw->version));
+  }
+  expected = checksum (bits, size, get_be32 (raw->version));
   if (recorded == expected) {
-    vhd->batmap_blocks = size * 8;
+    batmap->bits = bits;
+    batmap->blocks = size * 8;
     return 0;
   }
-  layer_warn (layer, "batmap: checksum 0x%08" PRIx32 ", expected 0x%08" PRIx32
-              ": ignored", recorded, expected);
-  free (vhd->batmap);
-  vhd->batmap = NULL;
+  free (bits);
+  error_record (&batmap->problem, EINVAL,
+                "checksum 0x%08" PRIx32 ", expected 0x%08" PRIx32,
+                recorded, expected);
   return 0;
+}
+
+int
+vhd_find_batmap (const struct layer *layer, const struct footer *footer,
+                 const struct dynamic_header *header,
+                 struct vhd_batmap *batmap, struct vdisk_error *error)
+{
+  const uint64_t size = covered_bytes (footer);
+  struct vhd_batmap_header raw;
+
+  *batmap = (struct vhd_batmap) { 0 };
+  if (!vhd_creator_is_xen (footer) ||
+      footer->creator_version < CREATOR_VERSION_MIN ||
+      header->block_size != VHD_BATMAP_BLOCK_SIZE || size > BATMAP_MAX)
+    return 0;
+  /* The offset was checked against the size of the file, so that there is
+   * room for the BAT in 64 bits. */
+  batmap->header_offset = header->table_offset +
+    round_up ((uint64_t) header->max_table_entries * sizeof (be32),
+              VHD_SECTOR_SIZE);
+  if (!range_within (batmap->header_offset, sizeof raw,
+                     layer->source->size))
+    return 0;
+  if (source_pread (layer->source, &raw, sizeof raw, batmap->header_offset,
+                    error) == -1)
+    return -1;
+  if (memcmp (raw.cookie, VHD_BATMAP_COOKIE, VHD_COOKIE_SIZE) != 0)
+    return 0;
+  batmap->found = true;
+  if (check_batmap_header (layer, &raw, size, batmap) == -1)
+    return 0;
+  return read_map (layer, &raw, size, batmap, error);
 }
 
 int
@@ -111,31 +146,15 @@ vhd_read_batmap (const struct layer *layer, struct vhd *vhd,
                  const struct dynamic_header *header,
                  struct vdisk_error *error)
 {
-  const uint64_t size = covered_bytes (&vhd->footer);
-  struct vdisk_error problem = { 0 };
-  struct vhd_batmap_header raw;
-  uint64_t offset;
+  struct vhd_batmap batmap;
 
-  if (!vhd_creator_is_xen (&vhd->footer) ||
-      vhd->footer.creator_version < CREATOR_VERSION_MIN ||
-      header->block_size != VHD_BATMAP_BLOCK_SIZE || size > BATMAP_MAX)
-    return 0;
-  /* The offset was checked against the size of the file, so that there is
-   * room for the BAT in 64 bits. */
-  offset = header->table_offset +
-    round_up ((uint64_t) header->max_table_entries * sizeof (be32),
-              VHD_SECTOR_SIZE);
-  if (!range_within (offset, sizeof raw, layer->source->size))
-    return 0;
-  if (source_pread (layer->source, &raw, sizeof raw, offset, error) == -1)
+  if (vhd_find_batmap (layer, &vhd->footer, header, &batmap, error) == -1)
     return -1;
-  if (memcmp (raw.cookie, VHD_BATMAP_COOKIE, VHD_COOKIE_SIZE) != 0)
-    return 0;
-  if (check_batmap_header (layer, &raw, size, &problem) == -1) {
-    layer_warn (layer, "batmap: %s: ignored", problem.message);
-    return 0;
-  }
-  return read_map (layer, vhd, &raw, size, error);
+  if (batmap.problem.errnum != 0)
+    layer_warn (layer, "batmap: %s: ignored", batmap.problem.message);
+  vhd->batmap = batmap.bits;
+  vhd->batmap_blocks = batmap.blocks;
+  return 0;
 }
 
 bool

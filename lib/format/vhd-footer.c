@@ -67,11 +67,15 @@ parse_footer (const struct vhd_footer *raw, uint64_t offset,
   footer->time_stamp = get_be32 (raw->time_stamp);
   memcpy (footer->creator, raw->creator, sizeof footer->creator);
   footer->creator_version = get_be32 (raw->creator_version);
+  memcpy (footer->creator_os, raw->creator_os.b, sizeof footer->creator_os);
+  footer->original_size = get_be64 (raw->original_size);
   footer->current_size = get_be64 (raw->current_size);
   footer->cylinders = get_be16 (raw->cylinders);
   footer->heads = raw->heads;
   footer->sectors = raw->sectors;
   memcpy (footer->uuid, raw->uuid, sizeof footer->uuid);
+  footer->saved_state = raw->saved_state != 0;
+  footer->hidden = raw->hidden != 0;
 }
 
 /* Read the footer at the end of the file, which may be a byte short: then
@@ -115,40 +119,49 @@ check_copy (const struct vhd_footer *raw, struct vdisk_error *problem)
 }
 
 int
-vhd_read_footer (const struct layer *layer, struct footer *footer,
-                 struct vdisk_error *error)
+vhd_read_footers (const struct layer *layer, struct vhd_footers *footers,
+                  struct vdisk_error *error)
 {
-  struct vdisk_error end_problem = { 0 }, copy_problem = { 0 };
-  struct vhd_footer end, copy;
-  uint64_t offset;
-
+  *footers = (struct vhd_footers) { 0 };
   if (layer->source->size < VHD_SHORT_FOOTER_SIZE)
     return layer_error (layer, error, EINVAL, "footer: the file has %" PRIu64
                         " bytes, a footer takes %d", layer->source->size,
                         VHD_SHORT_FOOTER_SIZE);
-  if (read_end (layer, &end, &offset, error) == -1)
+  if (read_end (layer, &footers->end, &footers->end_offset, error) == -1)
     return -1;
-  if (check_footer (&end, &end_problem) == 0) {
-    parse_footer (&end, offset, footer);
-    if (footer->type == VHD_FIXED)
-      return 0;
-  }
-  if (read_copy (layer, &copy, error) == -1)
+  footers->has_copy = check_footer (&footers->end,
+                                    &footers->end_problem) == -1 ||
+    get_be32 (footers->end.type) != VHD_FIXED;
+  if (!footers->has_copy)
+    return 0;
+  if (read_copy (layer, &footers->copy, error) == -1)
     return -1;
-  check_copy (&copy, &copy_problem);
+  check_copy (&footers->copy, &footers->copy_problem);
+  return 0;
+}
 
-  if (end_problem.errnum == 0) {
-    if (copy_problem.errnum != 0)
+int
+vhd_read_footer (const struct layer *layer, struct footer *footer,
+                 struct vdisk_error *error)
+{
+  struct vhd_footers footers;
+
+  if (vhd_read_footers (layer, &footers, error) == -1)
+    return -1;
+  if (footers.end_problem.errnum == 0) {
+    parse_footer (&footers.end, footers.end_offset, footer);
+    if (footers.copy_problem.errnum != 0)
       layer_warn (layer, "footer copy: %s: using the footer at the end of "
-                  "the file", copy_problem.message);
+                  "the file", footers.copy_problem.message);
     return 0;
   }
-  if (copy_problem.errnum != 0)
+  if (footers.copy_problem.errnum != 0)
     return layer_error (layer, error, EINVAL, "footer: %s; footer copy: %s",
-                        end_problem.message, copy_problem.message);
+                        footers.end_problem.message,
+                        footers.copy_problem.message);
   layer_warn (layer, "footer: %s: using the copy at the start of the file",
-              end_problem.message);
-  parse_footer (&copy, 0, footer);
+              footers.end_problem.message);
+  parse_footer (&footers.copy, 0, footer);
   return 0;
 }
 
@@ -156,16 +169,16 @@ vhd_read_footer (const struct layer *layer, struct footer *footer,
  * more of the disk than its geometry covers, and record in current_size
  * what was asked for.  All others mean current_size: "win ", "qem2",
  * "d2v ", "tap\0", "CTXS", "caml", "vbox", "vs  ", "wa\0\0", ... */
-static bool
-creator_means_chs (const struct footer *footer)
+bool
+vhd_creator_means_chs (const struct footer *footer)
 {
   return memcmp (footer->creator, "vpc ", 4) == 0 ||
     memcmp (footer->creator, "qemu", 4) == 0;
 }
 
 /* A geometry without cylinders, heads or sectors says nothing either. */
-static bool
-has_chs (const struct footer *footer)
+bool
+vhd_has_chs (const struct footer *footer)
 {
   if (footer->cylinders == VHD_CYLINDERS_MAX &&
       footer->heads == VHD_HEADS_MAX && footer->sectors == VHD_SECTORS_MAX)
@@ -175,15 +188,20 @@ has_chs (const struct footer *footer)
 }
 
 uint64_t
+vhd_chs_size (const struct footer *footer)
+{
+  return (uint64_t) footer->cylinders * footer->heads * footer->sectors *
+    VHD_SECTOR_SIZE;
+}
+
+uint64_t
 vhd_disk_size (const struct footer *footer, enum vhd_size_rule rule)
 {
   const bool chs = rule == VHD_SIZE_CHS ||
-    (rule == VHD_SIZE_AUTO && creator_means_chs (footer));
+    (rule == VHD_SIZE_AUTO && vhd_creator_means_chs (footer));
 
-  if (!chs || !has_chs (footer))
-    return footer->current_size;
-  return (uint64_t) footer->cylinders * footer->heads * footer->sectors *
-    VHD_SECTOR_SIZE;
+  return chs && vhd_has_chs (footer) ? vhd_chs_size (footer)
+    : footer->current_size;
 }
 
 bool

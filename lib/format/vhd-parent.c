@@ -28,7 +28,7 @@
 #define LOCATOR_MAX 4096
 
 /* Room for UTF-16 of that size as UTF-8. */
-#define NAME_SIZE (LOCATOR_MAX / 2 * 3 + 1)
+_Static_assert (VHD_NAME_SIZE == LOCATOR_MAX / 2 * 3 + 1, "size of names");
 
 static int
 hex_digit (char c)
@@ -142,10 +142,10 @@ add_url (struct layer *layer, const char *what, char *text,
   return add_name (layer, what, text, error);
 }
 
-/* Can the locator's data be read?  If not, it is done without. */
-static bool
-check_locator (const struct layer *layer, const char *what,
-               const struct locator *locator)
+/* Can the locator's data be read?  'problem' is told why not. */
+static int
+check_locator (const struct layer *layer, const struct locator *locator,
+               struct vdisk_error *problem)
 {
   /* By the specification 'space' is in sectors, but Hyper-V's is in
    * bytes. */
@@ -153,60 +153,69 @@ check_locator (const struct layer *layer, const char *what,
     (uint64_t) locator->space * VHD_SECTOR_SIZE : locator->space;
   const uint64_t max = min_u64 (space, LOCATOR_MAX);
 
-  if (locator->length == 0 || locator->length > max) {
-    layer_warn (layer, "%s: length %" PRIu32 ", must be 1 to %" PRIu64
-                ": ignored", what, locator->length, max);
-    return false;
-  }
-  if (!range_within (locator->offset, locator->length,
-                     layer->source->size)) {
-    layer_warn (layer, "%s: %" PRIu32 " bytes at offset %" PRIu64
-                " reach beyond the end of the file (%" PRIu64
-                " bytes): ignored", what, locator->length, locator->offset,
-                layer->source->size);
-    return false;
-  }
-  return true;
+  if (locator->length == 0 || locator->length > max)
+    return error_set (problem, EINVAL, "length %" PRIu32 ", must be 1 to %"
+                      PRIu64, locator->length, max);
+  if (!range_within (locator->offset, locator->length, layer->source->size))
+    return error_set (problem, EINVAL, "%" PRIu32 " bytes at offset %" PRIu64
+                      " reach beyond the end of the file (%" PRIu64
+                      " bytes)", locator->length, locator->offset,
+                      layer->source->size);
+  return 0;
 }
 
-/* Add the name that the locator's data gives by its code. */
-static int
-add_locator_data (struct layer *layer, const char *what, uint32_t code,
-                  const uint8_t *data, size_t size,
+int
+vhd_read_locator (const struct layer *layer, const struct locator *locator,
+                  char text[VHD_NAME_SIZE], struct vdisk_error *problem,
                   struct vdisk_error *error)
 {
-  char name[NAME_SIZE];
-
-  if (code != VHD_LOCATOR_W2RU && code != VHD_LOCATOR_W2KU) {
-    memcpy (name, data, size);
-    name[size] = '\0';
-  }
-  else if (utf16_to_utf8 (data, size, false, name, sizeof name) == -1) {
-    layer_warn (layer, "%s: not valid UTF-16: ignored", what);
-    return 0;
-  }
-  if (code == VHD_LOCATOR_MACX)
-    return add_url (layer, what, name, error);
-  return add_name (layer, what, path_of_windows (name), error);
-}
-
-static int
-add_locator (struct layer *layer, size_t number,
-             const struct locator *locator, struct vdisk_error *error)
-{
-  const be32 code = to_be32 (locator->code);
   uint8_t data[LOCATOR_MAX];
-  char what[64];
 
-  snprintf (what, sizeof what, "parent locator %zu (%.4s)", number,
-            (const char *) code.b);
-  if (!check_locator (layer, what, locator))
+  if (check_locator (layer, locator, problem) == -1)
     return 0;
   if (source_pread (layer->source, data, locator->length, locator->offset,
                     error) == -1)
     return -1;
-  return add_locator_data (layer, what, locator->code, data,
-                           locator->length, error);
+  if (locator->code != VHD_LOCATOR_W2RU &&
+      locator->code != VHD_LOCATOR_W2KU) {
+    memcpy (text, data, locator->length);
+    text[locator->length] = '\0';
+  }
+  else if (utf16_to_utf8 (data, locator->length, false, text,
+                          VHD_NAME_SIZE) == -1)
+    error_record (problem, EINVAL, "not valid UTF-16");
+  return 0;
+}
+
+const char *
+vhd_locator_name (size_t number, const struct locator *locator,
+                  char name[VHD_LOCATOR_NAME_SIZE])
+{
+  const be32 code = to_be32 (locator->code);
+
+  snprintf (name, VHD_LOCATOR_NAME_SIZE, "parent locator %zu (%.4s)",
+            number, (const char *) code.b);
+  return name;
+}
+
+/* Add the name that the locator's data gives by its code. */
+static int
+add_locator (struct layer *layer, size_t number,
+             const struct locator *locator, struct vdisk_error *error)
+{
+  struct vdisk_error problem = { 0 };
+  char what[VHD_LOCATOR_NAME_SIZE], text[VHD_NAME_SIZE];
+
+  vhd_locator_name (number, locator, what);
+  if (vhd_read_locator (layer, locator, text, &problem, error) == -1)
+    return -1;
+  if (problem.errnum != 0) {
+    layer_warn (layer, "%s: %s: ignored", what, problem.message);
+    return 0;
+  }
+  if (locator->code == VHD_LOCATOR_MACX)
+    return add_url (layer, what, text, error);
+  return add_name (layer, what, path_of_windows (text), error);
 }
 
 /* The name in the header has no directory that would mean anything. */
@@ -215,7 +224,7 @@ add_parent_name (struct layer *layer, const struct dynamic_header *header,
                  struct vdisk_error *error)
 {
   static const char what[] = "parent name";
-  char name[NAME_SIZE];
+  char name[VHD_NAME_SIZE];
   ssize_t length;
   char *path;
 
@@ -233,8 +242,8 @@ add_parent_name (struct layer *layer, const struct dynamic_header *header,
   return add_name (layer, what, path, error);
 }
 
-static bool
-is_null (const uint8_t *uuid)
+bool
+vhd_uuid_is_null (const uint8_t *uuid)
 {
   static const uint8_t null[16];
 
@@ -254,7 +263,7 @@ vhd_read_parent (struct layer *layer, const struct dynamic_header *header,
   layer->backing.role = "parent";
   /* Xen's raw parents have no other mark. */
   layer->backing.format =
-    is_null (header->parent_uuid) ? &format_raw : &format_vhd;
+    vhd_uuid_is_null (header->parent_uuid) ? &format_raw : &format_vhd;
   for (i = 0; i < sizeof order / sizeof order[0]; ++i)
     for (n = 0; n < VHD_LOCATORS; ++n)
       if (header->locators[n].code == order[i] &&
@@ -268,9 +277,8 @@ vhd_read_parent (struct layer *layer, const struct dynamic_header *header,
   return 0;
 }
 
-/* As 8-4-4-4-12 digits. */
-static const char *
-uuid_text (const uint8_t *uuid, char text[37])
+const char *
+vhd_uuid_text (const uint8_t *uuid, char text[VHD_UUID_TEXT_SIZE])
 {
   char *to = text;
   size_t i;
@@ -289,7 +297,7 @@ vhd_accept_parent (const struct layer *child, const struct layer *parent,
 {
   const struct vhd *vhd = child->state;
   const struct footer *footer;
-  char expected[37], found[37];
+  char expected[VHD_UUID_TEXT_SIZE], found[VHD_UUID_TEXT_SIZE];
 
   if (parent->format != &format_vhd)
     return 0;
@@ -297,9 +305,9 @@ vhd_accept_parent (const struct layer *child, const struct layer *parent,
   if (memcmp (vhd->parent_uuid, footer->uuid, sizeof footer->uuid) != 0)
     return layer_error (child, error, EINVAL,
                         "header: parent UUID %s, but %s has UUID %s",
-                        uuid_text (vhd->parent_uuid, expected),
+                        vhd_uuid_text (vhd->parent_uuid, expected),
                         parent->source->name,
-                        uuid_text (footer->uuid, found));
+                        vhd_uuid_text (footer->uuid, found));
   /* Windows rewrites the parent's.  Xen's tools record here when the file
    * was modified, which is never what the parent's footer says. */
   if (vhd->parent_time_stamp != footer->time_stamp &&

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The VHD driver: probing, opening, closing, and the map of fixed disks.
  * Where a dynamic disk's bytes are is in vhd-block.c, footers in
- * vhd-footer.c, parents in vhd-parent.c.
+ * vhd-footer.c, parents in vhd-parent.c; what is told of an image in
+ * vhd-describe.c and vhd-check.c.
  */
 
 #include "format/format.h"
@@ -87,9 +88,9 @@ parse_header (const struct vhd_dynamic_header *raw,
   }
 }
 
-static int
-read_header (const struct layer *layer, const struct footer *footer,
-             struct dynamic_header *header, struct vdisk_error *error)
+int
+vhd_read_header (const struct layer *layer, const struct footer *footer,
+                 struct dynamic_header *header, struct vdisk_error *error)
 {
   struct vhd_dynamic_header raw;
 
@@ -138,7 +139,7 @@ open_dynamic (struct layer *layer, struct vhd *vhd,
   struct dynamic_header header;
   uint64_t bitmap_bytes;
 
-  if (read_header (layer, &vhd->footer, &header, error) == -1 ||
+  if (vhd_read_header (layer, &vhd->footer, &header, error) == -1 ||
       check_bat (layer, &header, error) == -1)
     return -1;
   bitmap_bytes = divide_up (header.block_size / VHD_SECTOR_SIZE, 8);
@@ -212,6 +213,14 @@ vhd_map (struct layer *layer, uint64_t offset, uint64_t count,
   return vhd_map_blocks (layer, offset, count, out, error);
 }
 
+static bool
+vhd_qemu_finds_holes (const struct layer *layer)
+{
+  const struct vhd *vhd = layer->state;
+
+  return vhd->footer.type == VHD_FIXED;
+}
+
 const struct format format_vhd = {
   .name = "vhd",
   .probe = vhd_probe,
@@ -219,4 +228,7 @@ const struct format format_vhd = {
   .close = vhd_close,
   .accept_parent = vhd_accept_parent,
   .map = vhd_map,
+  .describe = vhd_describe,
+  .check = vhd_check,
+  .qemu_finds_holes = vhd_qemu_finds_holes,
 };

@@ -16,6 +16,9 @@
 #include "options.h"
 #include "vdisk.h"
 
+struct finder;
+struct json_t;
+
 struct footer {
   uint64_t offset;              /* where it was found */
   enum vhd_type type;
@@ -23,10 +26,23 @@ struct footer {
   uint32_t time_stamp;
   uint8_t creator[4];
   uint32_t creator_version;
+  uint8_t creator_os[4];
+  uint64_t original_size;
   uint64_t current_size;
   uint16_t cylinders;
   uint8_t heads, sectors;
   uint8_t uuid[16];
+  bool saved_state;
+  bool hidden;
+};
+
+/* Both footers of a file, as they are, and what is wrong with each: an
+ * errnum of 0 means nothing. */
+struct vhd_footers {
+  struct vhd_footer end, copy;
+  uint64_t end_offset;          /* where the one at the end starts */
+  bool has_copy;                /* false: a fixed disk, which has none */
+  struct vdisk_error end_problem, copy_problem;
 };
 
 struct locator {
@@ -45,6 +61,15 @@ struct dynamic_header {
   struct locator locators[VHD_LOCATORS];
 };
 
+struct vhd_batmap {
+  bool found;                   /* the rest says nothing if not */
+  uint64_t header_offset;
+  uint64_t offset, size;        /* of the map, as its header has them */
+  uint8_t *bits;                /* NULL: there is none to trust */
+  uint64_t blocks;              /* how many blocks the bits speak of */
+  struct vdisk_error problem;   /* why it cannot be trusted */
+};
+
 /* layer->state */
 struct vhd {
   struct footer footer;
@@ -60,6 +85,14 @@ struct vhd {
   uint32_t parent_time_stamp;
 };
 
+/* vhd.c */
+
+/* Read the header of a dynamic or differencing disk, which must obey the
+ * rules. */
+int vhd_read_header (const struct layer *layer, const struct footer *footer,
+                     struct dynamic_header *header,
+                     struct vdisk_error *error);
+
 /* vhd-footer.c */
 
 /* The ones' complement of the sum of the bytes, but for those at
@@ -67,7 +100,11 @@ struct vhd {
 uint32_t vhd_checksum (const void *bytes, size_t size,
                        const be32 *checksum);
 
-/* Read the footer at the end of the file, or its copy at the start, and
+/* Read the footer at the end of the file and its copy at the start. */
+int vhd_read_footers (const struct layer *layer, struct vhd_footers *footers,
+                      struct vdisk_error *error);
+
+/* Take the footer at the end of the file, or its copy at the start, and
  * warn if a dynamic disk lacks one of them. */
 int vhd_read_footer (const struct layer *layer, struct footer *footer,
                      struct vdisk_error *error);
@@ -75,12 +112,26 @@ int vhd_read_footer (const struct layer *layer, struct footer *footer,
 uint64_t vhd_disk_size (const struct footer *footer,
                         enum vhd_size_rule rule);
 
+/* Does the geometry tell a size?  What size it tells. */
+bool vhd_has_chs (const struct footer *footer);
+uint64_t vhd_chs_size (const struct footer *footer);
+
+/* True for those who mean the geometry, not current_size. */
+bool vhd_creator_means_chs (const struct footer *footer);
+
 /* True for libvhd, which Xen's tools are made of. */
 bool vhd_creator_is_xen (const struct footer *footer);
 
 /* vhd-batmap.c */
 
-/* Keep the batmap, if there is one and it can be trusted. */
+/* Find the batmap, if there is one, and read as much of it as can be
+ * trusted.  The caller frees batmap->bits; on error there are none. */
+int vhd_find_batmap (const struct layer *layer, const struct footer *footer,
+                     const struct dynamic_header *header,
+                     struct vhd_batmap *batmap, struct vdisk_error *error);
+
+/* Keep the batmap, if there is one and it can be trusted; warn if it
+ * cannot. */
 int vhd_read_batmap (const struct layer *layer, struct vhd *vhd,
                      const struct dynamic_header *header,
                      struct vdisk_error *error);
@@ -88,12 +139,43 @@ int vhd_read_batmap (const struct layer *layer, struct vhd *vhd,
 /* True if every sector of the block is known to be present. */
 bool vhd_batmap_has (const struct vhd *vhd, uint64_t block);
 
+/* vhd-bat.c */
+
+/* Call 'take' for the BAT's entries [first, end), which lie in the file,
+ * until it returns other than 0.  Returns that, or -1 on error. */
+int vhd_read_bat (const struct layer *layer, uint64_t first, uint64_t end,
+                  int (*take) (void *opaque, uint64_t number,
+                               uint32_t sector),
+                  void *opaque, struct vdisk_error *error);
+
 /* vhd-block.c: the format's 'map' of a dynamic or differencing disk. */
 int vhd_map_blocks (const struct layer *layer, uint64_t offset,
                     uint64_t count, struct interval_list *out,
                     struct vdisk_error *error);
 
 /* vhd-parent.c */
+
+/* Room for the text of a locator or the parent's name. */
+#define VHD_NAME_SIZE 6145
+
+/* Room for a UUID as 8-4-4-4-12 digits, and for what a locator is called
+ * in messages. */
+#define VHD_UUID_TEXT_SIZE 37
+#define VHD_LOCATOR_NAME_SIZE 48
+
+/* Read what the locator's data says, as it is but for UTF-16, which
+ * becomes UTF-8.  'problem' is told why it cannot be used, if so. */
+int vhd_read_locator (const struct layer *layer,
+                      const struct locator *locator,
+                      char text[VHD_NAME_SIZE], struct vdisk_error *problem,
+                      struct vdisk_error *error);
+
+const char *vhd_locator_name (size_t number, const struct locator *locator,
+                              char name[VHD_LOCATOR_NAME_SIZE]);
+
+bool vhd_uuid_is_null (const uint8_t *uuid);
+const char *vhd_uuid_text (const uint8_t *uuid,
+                           char text[VHD_UUID_TEXT_SIZE]);
 
 /* Fill in layer->backing of a differencing disk. */
 int vhd_read_parent (struct layer *layer,
@@ -104,5 +186,13 @@ int vhd_read_parent (struct layer *layer,
 int vhd_accept_parent (const struct layer *child,
                        const struct layer *parent,
                        struct vdisk_error *error);
+
+/* vhd-describe.c: the format's 'describe'. */
+int vhd_describe (struct layer *layer, struct json_t *document,
+                  struct vdisk_error *error);
+
+/* vhd-check.c: the format's 'check'. */
+int vhd_check (struct layer *layer, struct finder *finder,
+               struct vdisk_error *error);
 
 #endif /* VDISK_VHD_H */

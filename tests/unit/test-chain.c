@@ -655,7 +655,7 @@ START_TEST (three_layers)
   for (i = 0; i < 3; ++i) {
     ck_assert_uint_eq (chain->layers[i]->depth, i);
     ck_assert_str_eq (chain->layers[i]->source->name, model_name (i));
-    ck_assert_ptr_null (chain->layers[i]->options);
+    ck_assert_ptr_nonnull (chain->layers[i]->options);
   }
   ck_assert_uint_eq (chain->segment_size, 8192);
   chain_close (chain);

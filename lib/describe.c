@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The part of an image's description that is the same for all formats:
+ * sizes, and where its references lead, without opening them.  Keys are
+ * those of 'qemu-img info --output=json'; what that does not have is under
+ * "vdisk".
+ */
+
+#include "describe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "error.h"
+#include "format/format.h"
+#include "layer.h"
+#include "reference.h"
+#include "source/source.h"
+#include "util/cleanup.h"
+
+int
+describe_set (json_t *object, const char *key, json_t *value,
+              struct vdisk_error *error)
+{
+  if (json_object_set_new (object, key, value) == -1)
+    return error_no_memory (error, key);
+  return 0;
+}
+
+json_t *
+describe_text (const char *bytes, size_t length)
+{
+  json_t *text = json_stringn (bytes, length);
+  CLEANUP_FREE char *escaped = NULL;
+  char *to;
+  size_t i;
+
+  if (text)
+    return text;
+  to = escaped = malloc (4 * length + 1);
+  if (escaped == NULL)
+    return NULL;
+  for (i = 0; i < length; ++i) {
+    unsigned char c = bytes[i];
+
+    if (c < 0x80)
+      *to++ = c;
+    else
+      to += sprintf (to, "\\x%02x", c);
+  }
+  return json_stringn (escaped, to - escaped);
+}
+
+static json_t *
+describe_string (const char *string)
+{
+  return describe_text (string, strlen (string));
+}
+
+/* The consumers of these documents know QEMU's names. */
+static const char *
+name_for_qemu (const struct format *format)
+{
+  return format == &format_vhd ? "vpc" : format->name;
+}
+
+/* Bytes of the disk that the file takes, or -1 if it is no file. */
+static json_int_t
+actual_size (const struct source *source)
+{
+  struct stat st;
+
+  if (stat (source->name, &st) == -1)
+    return -1;
+  return (json_int_t) st.st_blocks * 512;
+}
+
+/* Set 'key' to the path, which is freed; NULL is an error. */
+static int
+set_path (json_t *object, const char *key, char *path,
+          struct vdisk_error *error)
+{
+  json_t *value = path ? describe_string (path) : NULL;
+
+  free (path);
+  return describe_set (object, key, value, error);
+}
+
+/* Each name of a reference, and where it leads, or why it may not. */
+static int
+describe_names (const struct layer *layer,
+                const struct reference *reference, json_t *list,
+                struct vdisk_error *error)
+{
+  size_t i;
+
+  for (i = 0; i < reference->name_count; ++i) {
+    json_t *object = json_object ();
+    struct vdisk_error why_not = { 0 };
+    char *path;
+    int r;
+
+    if (json_array_append_new (list, object) == -1 ||
+        describe_set (object, "name",
+                      describe_string (reference->names[i]), error) == -1)
+      return error_no_memory (error, layer->source->name);
+    path = reference_resolve (layer->source, reference->role,
+                              reference->names[i], layer->options,
+                              &why_not);
+    if (path)
+      r = set_path (object, "path", path, error);
+    else
+      r = describe_set (object, "error", describe_string (why_not.message),
+                        error);
+    if (r == -1)
+      return -1;
+  }
+  return 0;
+}
+
+static int
+describe_reference (const struct layer *layer,
+                    const struct reference *reference, json_t *document,
+                    const char *key, struct vdisk_error *error)
+{
+  json_t *list = json_array ();
+
+  if (describe_set (document, key, list, error) == -1)
+    return -1;
+  return describe_names (layer, reference, list, error);
+}
+
+static int
+describe_backing (const struct layer *layer, json_t *document,
+                  struct vdisk_error *error)
+{
+  const struct reference *backing = &layer->backing;
+
+  if (backing->role == NULL)
+    return 0;
+  if (backing->format &&
+      describe_set (document, "backing-filename-format",
+                    describe_string (name_for_qemu (backing->format)),
+                    error) == -1)
+    return -1;
+  if (describe_set (document, "backing-filename",
+                    describe_string (backing->names[0]), error) == -1 ||
+      set_path (document, "full-backing-filename",
+                reference_path (layer->source, backing->names[0]),
+                error) == -1)
+    return -1;
+  return describe_reference (layer, backing, document, "backing-references",
+                             error);
+}
+
+static int
+describe_layer (struct layer *layer, json_t *document,
+                struct vdisk_error *error)
+{
+  json_int_t actual = actual_size (layer->source);
+
+  if (describe_set (document, "filename",
+                    describe_string (layer->source->name), error) == -1 ||
+      describe_set (document, "format",
+                    describe_string (name_for_qemu (layer->format)),
+                    error) == -1 ||
+      describe_set (document, "virtual-size", json_integer (layer->size),
+                    error) == -1 ||
+      describe_set (document, "dirty-flag", json_false (), error) == -1)
+    return -1;
+  if (layer->format != &format_raw &&
+      describe_set (document, "cluster-size",
+                    json_integer (layer->cluster_size), error) == -1)
+    return -1;
+  if (actual != -1 &&
+      describe_set (document, "actual-size", json_integer (actual),
+                    error) == -1)
+    return -1;
+  if (describe_backing (layer, document, error) == -1)
+    return -1;
+  if (layer->data_file.role &&
+      describe_reference (layer, &layer->data_file, document,
+                          "data-file-references", error) == -1)
+    return -1;
+  if (layer->format->describe)
+    return layer->format->describe (layer, document, error);
+  return 0;
+}
+
+char *
+layer_describe (struct layer *layer, struct vdisk_error *error)
+{
+  json_t *document = json_object ();
+  char *text = NULL;
+
+  if (document && describe_layer (layer, document, error) == 0)
+    text = json_dumps (document, JSON_INDENT (4));
+  if (text == NULL)
+    error_no_memory (error, layer->source->name);
+  json_decref (document);
+  return text;
+}
