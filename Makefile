@@ -12,6 +12,7 @@ LIBDIR    ?= $(PREFIX)/lib
 BINDIR    ?= $(PREFIX)/bin
 INCDIR    ?= $(PREFIX)/include
 MANDIR    ?= $(PREFIX)/share/man
+COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 PKG_CONFIG ?= pkg-config
 PLUGINDIR ?= $(shell $(PKG_CONFIG) --variable=plugindir nbdkit)
 
@@ -52,7 +53,7 @@ MAN       := $(patsubst lib/%.pod,build/man/%.3,$(wildcard lib/*.pod)) \
 PLUGIN    := $(O)plugin/nbdkit-vdisk-plugin.so
 STATIC    := $(O)lib/libvdisk.a
 SHARED    := $(O)lib/libvdisk.so
-TOOL      := $(if $(TOOLS_C),$(O)tools/vdisk)
+TOOL      := $(O)tools/vdisk
 
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
@@ -94,12 +95,10 @@ $(PLUGIN): $(OBJ)/plugin/vdisk-plugin.o $(STATIC) plugin/plugin.map
 	    -Wl,--version-script=plugin/plugin.map \
 	    -o $@ $< $(STATIC) $(LIB_LIBS)
 
-ifneq ($(TOOL),)
 $(TOOL): $(TOOLS_C:%.c=$(OBJ)/%.o) $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
-endif
 
 man: $(MAN)
 
@@ -167,10 +166,11 @@ check-asan:
 	    LDFLAGS='$(ASAN_FLAGS)' run-sanitized \
 	    NBDKIT_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)"
 
-run-sanitized: $(PLUGIN) $(UNIT)
+run-sanitized: $(PLUGIN) $(TOOL) $(UNIT)
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	    tests/run --log-dir build/asan/test-logs $(RUN_UNIT)
-	VDISK_SCALE=0.25 PLUGIN=$(PLUGIN) NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
+	VDISK_SCALE=0.25 VDISK=$(CURDIR)/$(TOOL) PLUGIN=$(PLUGIN) \
+	NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
 	UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
 	    tests/run --log-dir build/asan/test-logs $(RUN_E2E)
 
@@ -206,7 +206,8 @@ check-valgrind: unit-programs
 install: all
 	install -d $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
 	    $(DESTDIR)$(INCDIR) $(DESTDIR)$(MANDIR)/man1 \
-	    $(DESTDIR)$(MANDIR)/man3 $(if $(TOOL),$(DESTDIR)$(BINDIR))
+	    $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(BINDIR) \
+	    $(DESTDIR)$(COMPLETIONDIR)
 	install -m 755 $(PLUGIN) $(DESTDIR)$(PLUGINDIR)/
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/libvdisk.so.$(VERSION)
@@ -217,7 +218,8 @@ install: all
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' \
 	    -e 's|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
 	    lib/libvdisk.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libvdisk.pc
-	$(if $(TOOL),install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/)
+	install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/
+	install -m 644 tools/completion.bash $(DESTDIR)$(COMPLETIONDIR)/vdisk
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 $(filter %.3,$(MAN)) $(DESTDIR)$(MANDIR)/man3/
 

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The options that say how an image is opened: the plugin's parameters by
+ * the same names, which libvdisk parses.
+ */
+
+#ifndef VDISK_IMAGE_OPTIONS_H
+#define VDISK_IMAGE_OPTIONS_H
+
+#include <getopt.h>
+#include <stdbool.h>
+
+#include "vdisk.h"
+
+/* getopt_long returns these; a command's own long options start after. */
+enum {
+  OPTION_IMAGE = 256,           /* any of IMAGE_OPTIONS */
+  OPTION_FORCE_SHARE,           /* may come without a value */
+  OPTION_COMMAND,               /* the first free value */
+};
+
+/* For a command's table of struct option. */
+#define IMAGE_OPTIONS                                                   \
+  { "format",         required_argument, NULL, OPTION_IMAGE },          \
+  { "backing-dir",    required_argument, NULL, OPTION_IMAGE },          \
+  { "size",           required_argument, NULL, OPTION_IMAGE },          \
+  { "sector-bitmaps", required_argument, NULL, OPTION_IMAGE },          \
+  { "host-holes",     required_argument, NULL, OPTION_IMAGE },          \
+  { "cache-size",     required_argument, NULL, OPTION_IMAGE },          \
+  { "force-share",    optional_argument, NULL, OPTION_FORCE_SHARE }
+
+/* Their part of a command's --help. */
+#define IMAGE_OPTIONS_HELP                                              \
+"How the image is opened:\n"                                            \
+"  --format=FORMAT         auto, vhd, qcow2, qed, raw (default: auto;\n" \
+"                          raw is never guessed)\n"                     \
+"  --backing-dir=DIR       references may also lead into DIR\n"         \
+"                          (can be repeated; / allows all of them)\n"   \
+"  --size=RULE             auto, current, chs: which size of a VHD\n"   \
+"                          counts\n"                                    \
+"  --sector-bitmaps=RULE   honour, ignore: bitmaps of dynamic VHDs\n"   \
+"  --host-holes=RULE       auto, off: look for holes of the file\n"     \
+"  --cache-size=SIZE       memory for all caches (default: 16M)\n"      \
+"  --force-share           open an image even if it is being written\n"
+
+/* Options with their defaults that print warnings on standard error.
+ * Never NULL: without memory the program ends. */
+struct vdisk_options *image_options_new (void);
+
+/* Take an option getopt_long has returned, 'longopts' being its table and
+ * 'index' the index it has set.  False, with a message printed, if the
+ * value is wrong. */
+bool image_options_take (struct vdisk_options *options, int opt,
+                         const struct option *longopts, int index);
+
+#endif /* VDISK_IMAGE_OPTIONS_H */

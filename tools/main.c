@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vdisk: look into virtual disk images.  This knows the subcommands, and
+ * what they share.
+ */
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tool.h"
+
+static const struct command *const commands[] = {
+  &command_info,
+};
+
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+void
+complain (const char *format, ...)
+{
+  va_list args;
+
+  fflush (stdout);
+  fputs ("vdisk: ", stderr);
+  va_start (args, format);
+  vfprintf (stderr, format, args);
+  va_end (args);
+  fputc ('\n', stderr);
+}
+
+int
+usage_error (const char *command, const char *format, ...)
+{
+  va_list args;
+
+  fprintf (stderr, "vdisk %s: ", command);
+  va_start (args, format);
+  vfprintf (stderr, format, args);
+  va_end (args);
+  fprintf (stderr, "\nTry 'vdisk %s --help'.\n", command);
+  return STATUS_USAGE;
+}
+
+bool
+output_failed (void)
+{
+  return ferror (stdout);
+}
+
+int
+finish_output (int status)
+{
+  if (fflush (stdout) == 0 && !ferror (stdout))
+    return status;
+  if (errno == EPIPE)
+    return status;
+  complain ("standard output: %s", strerror (errno));
+  return STATUS_ERROR;
+}
+
+static void
+print_help (void)
+{
+  size_t i;
+
+  puts ("Usage: vdisk COMMAND [OPTION]... IMAGE\n"
+        "Look into virtual disk images: VHD, QCOW2, QED and raw.\n\n"
+        "Commands:");
+  for (i = 0; i < COMMANDS; ++i)
+    printf ("  %-24s %s\n", commands[i]->name, commands[i]->summary);
+  puts ("\n"
+        "  --help       this text; 'vdisk COMMAND --help' for a command's\n"
+        "  --version    the version\n\n"
+        "The manual is vdisk(1).");
+}
+
+int
+main (int argc, char **argv)
+{
+  size_t i;
+
+  /* A reader who goes away is found out by writing. */
+  signal (SIGPIPE, SIG_IGN);
+
+  if (argc < 2) {
+    fputs ("vdisk: a command is missing\nTry 'vdisk --help'.\n", stderr);
+    return STATUS_USAGE;
+  }
+  if (strcmp (argv[1], "--help") == 0 || strcmp (argv[1], "-h") == 0) {
+    print_help ();
+    return finish_output (STATUS_OK);
+  }
+  if (strcmp (argv[1], "--version") == 0 || strcmp (argv[1], "-V") == 0) {
+    printf ("vdisk %s\n", vdisk_version ());
+    return finish_output (STATUS_OK);
+  }
+  for (i = 0; i < COMMANDS; ++i)
+    if (strcmp (argv[1], commands[i]->name) == 0)
+      return finish_output (commands[i]->run (argc - 1, argv + 1));
+  fprintf (stderr, "vdisk: there is no command '%s'\n"
+           "Try 'vdisk --help'.\n", argv[1]);
+  return STATUS_USAGE;
+}
