@@ -14,6 +14,9 @@
 
 static const struct command *const commands[] = {
   &command_info,
+  &command_map,
+  &command_read_headers,
+  &command_read_headers_interval,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Dialects that tell what an NBD server's block status tells, and no
+ * more: is it data, zeros, or a hole.
+ */
+
+#include "map-writer.h"
+
+/* base:allocation's flags, as the NBD protocol numbers them. */
+enum { NBD_HOLE = 1, NBD_ZERO = 2 };
+
+/* Bytes with the same flags. */
+struct run {
+  uint64_t offset, length;
+  unsigned type;
+};
+
+struct state {
+  struct run run;               /* not written yet: it may grow */
+  bool has_written;
+};
+
+typedef void put_run (struct out *out, const struct run *run);
+
+static unsigned
+type_of (enum vdisk_kind kind)
+{
+  switch (kind) {
+  case VDISK_HOLE:   return NBD_HOLE | NBD_ZERO;
+  case VDISK_ZERO:   return NBD_ZERO;
+  case VDISK_DATA:
+  case VDISK_PACKED: return 0;
+  }
+  return 0;
+}
+
+static void
+finish_run (struct map *map, put_run *put, const char *separator)
+{
+  struct state *state = map->state;
+
+  if (state->run.length == 0)
+    return;
+  if (state->has_written)
+    out_text (&map->out, separator);
+  put (&map->out, &state->run);
+  state->has_written = true;
+}
+
+static inline void
+add_extent (struct map *map, const struct vdisk_extent *extent,
+            put_run *put, const char *separator)
+{
+  struct state *state = map->state;
+  const unsigned type = type_of (extent->kind);
+
+  if (state->run.length > 0 && type == state->run.type) {
+    state->run.length += extent->length;
+    return;
+  }
+  finish_run (map, put, separator);
+  state->run = (struct run) {
+    .offset = extent->offset, .length = extent->length, .type = type,
+  };
+}
+
+/* nbdinfo --map --json */
+
+static void
+put_nbdinfo (struct out *out, const struct run *run)
+{
+  static const char *const descriptions[] = {
+    "data", "hole", "zero", "hole,zero",
+  };
+
+  out_text (out, "{ \"offset\": ");
+  out_number (out, run->offset);
+  out_text (out, ", \"length\": ");
+  out_number (out, run->length);
+  out_text (out, ", \"type\": ");
+  out_number (out, run->type);
+  out_text (out, ", \"description\": \"");
+  out_text (out, descriptions[run->type]);
+  out_text (out, "\"}");
+}
+
+static void
+nbdinfo_begin (struct map *map)
+{
+  out_text (&map->out, "[\n");
+}
+
+static void
+nbdinfo_extent (struct map *map, const struct vdisk_extent *extent)
+{
+  add_extent (map, extent, put_nbdinfo, ",\n");
+}
+
+static void
+nbdinfo_end (struct map *map)
+{
+  finish_run (map, put_nbdinfo, ",\n");
+  out_text (&map->out, "\n]\n");
+}
+
+/* oVirt imageio's extents */
+
+static void
+put_imageio (struct out *out, const struct run *run)
+{
+  out_text (out, "{\"start\": ");
+  out_number (out, run->offset);
+  out_text (out, ", \"length\": ");
+  out_number (out, run->length);
+  out_text (out, ", \"zero\": ");
+  out_text (out, run->type & NBD_ZERO ? "true" : "false");
+  out_text (out, ", \"hole\": ");
+  out_text (out, run->type & NBD_HOLE ? "true" : "false");
+  out_text (out, "}");
+}
+
+static void
+json_list_begin (struct map *map)
+{
+  out_text (&map->out, "[");
+}
+
+static void
+imageio_extent (struct map *map, const struct vdisk_extent *extent)
+{
+  add_extent (map, extent, put_imageio, ", ");
+}
+
+static void
+imageio_end (struct map *map)
+{
+  finish_run (map, put_imageio, ", ");
+  out_text (&map->out, "]\n");
+}
+
+/* xapi's get_nbd_extents.py */
+
+static void
+put_nbd_extent (struct out *out, const struct run *run)
+{
+  out_text (out, "{\"length\": ");
+  out_number (out, run->length);
+  out_text (out, ", \"flags\": ");
+  out_number (out, run->type);
+  out_text (out, "}");
+}
+
+static void
+nbd_extents_extent (struct map *map, const struct vdisk_extent *extent)
+{
+  add_extent (map, extent, put_nbd_extent, ", ");
+}
+
+static void
+nbd_extents_end (struct map *map)
+{
+  finish_run (map, put_nbd_extent, ", ");
+  out_text (&map->out, "]\n");
+}
+
+const struct map_writer map_writer_nbdinfo = {
+  .name = "nbdinfo",
+  .help = "as 'nbdinfo --map --json' of the disk served by nbdkit",
+  .state_size = sizeof (struct state),
+  .begin = nbdinfo_begin,
+  .extent = nbdinfo_extent,
+  .end = nbdinfo_end,
+};
+
+const struct map_writer map_writer_imageio = {
+  .name = "imageio",
+  .help = "as oVirt imageio's list of extents",
+  .state_size = sizeof (struct state),
+  .begin = json_list_begin,
+  .extent = imageio_extent,
+  .end = imageio_end,
+};
+
+const struct map_writer map_writer_nbd_extents = {
+  .name = "nbd-extents",
+  .help = "as xapi's get_nbd_extents.py",
+  .state_size = sizeof (struct state),
+  .begin = json_list_begin,
+  .extent = nbd_extents_extent,
+  .end = nbd_extents_end,
+};

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Options of 'vdisk map'. */
+
+#include "map-request.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "image-options.h"
+#include "tool.h"
+
+/* As qcow2's and vhd's: no cluster is smaller. */
+#define CLUSTER_SIZE_MIN 512
+
+enum {
+  OPTION_OUTPUT = OPTION_COMMAND,
+  OPTION_START,
+  OPTION_LENGTH,
+  OPTION_TOTALS,
+  OPTION_CLUSTER_SIZE,
+  OPTION_QEMU_VERSION,
+  OPTION_HELP,
+};
+
+static const struct option map_longopts[] = {
+  { "output",       required_argument, NULL, OPTION_OUTPUT },
+  { "start",        required_argument, NULL, OPTION_START },
+  { "length",       required_argument, NULL, OPTION_LENGTH },
+  { "totals",       no_argument,       NULL, OPTION_TOTALS },
+  { "cluster-size", required_argument, NULL, OPTION_CLUSTER_SIZE },
+  { "qemu-version", required_argument, NULL, OPTION_QEMU_VERSION },
+  { "help",         no_argument,       NULL, OPTION_HELP },
+  IMAGE_OPTIONS,
+  { NULL, 0, NULL, 0 }
+};
+
+static const struct option alias_longopts[] = {
+  { "cluster-size", required_argument, NULL, OPTION_CLUSTER_SIZE },
+  { "help",         no_argument,       NULL, OPTION_HELP },
+  IMAGE_OPTIONS,
+  { NULL, 0, NULL, 0 }
+};
+
+/* Parse a number of bytes.  False if it is none, or too large. */
+static bool
+parse_bytes (const char *text, uint64_t *bytes)
+{
+  static const char suffixes[] = "kMGT";
+  const char *suffix;
+  char *end;
+
+  /* strtoull would take spaces and signs. */
+  if (*text < '0' || *text > '9')
+    return false;
+  errno = 0;
+  *bytes = strtoull (text, &end, 10);
+  if (errno != 0)
+    return false;
+  if (*end == '\0')
+    return true;
+  suffix = strchr (suffixes, *end == 'K' ? 'k' : *end);
+  if (suffix == NULL || end[1] != '\0')
+    return false;
+  return !__builtin_mul_overflow (*bytes, UINT64_C (1024) <<
+                                  10 * (suffix - suffixes), bytes);
+}
+
+/* Take the value of an option that is a number of bytes. */
+static bool
+take_bytes (const struct map_request *request, const char *name,
+            uint64_t *bytes)
+{
+  if (parse_bytes (optarg, bytes))
+    return true;
+  usage_error (request->command, "--%s: '%s' is not a number of bytes: "
+               "digits, and perhaps one of k, M, G, T", name, optarg);
+  return false;
+}
+
+static bool
+take_cluster_size (struct map_request *request)
+{
+  uint64_t *size = &request->cluster_size;
+
+  if (!take_bytes (request, "cluster-size", size))
+    return false;
+  if (*size >= CLUSTER_SIZE_MIN && (*size & (*size - 1)) == 0)
+    return true;
+  usage_error (request->command, "--cluster-size: '%s' is not a power of "
+               "two of at least %d", optarg, CLUSTER_SIZE_MIN);
+  return false;
+}
+
+static bool
+take_output (struct map_request *request)
+{
+  char names[256] = "";
+  size_t i;
+
+  request->writer = map_writer_by_name (optarg);
+  if (request->writer)
+    return true;
+  for (i = 0; map_writers[i]; ++i) {
+    strcat (names, i > 0 ? ", " : "");
+    strcat (names, map_writers[i]->name);
+  }
+  usage_error (request->command, "--output: '%s' is not a dialect: there "
+               "are %s", optarg, names);
+  return false;
+}
+
+static bool
+take_qemu_version (struct map_request *request)
+{
+  request->qemu_version = optarg;
+  if (strcmp (optarg, "7.2") == 0 || strcmp (optarg, "10.0") == 0)
+    return true;
+  usage_error (request->command, "--qemu-version: '%s' is neither 7.2 nor "
+               "10.0", optarg);
+  return false;
+}
+
+/* Take one option.  False, with a message printed, if it is wrong. */
+static bool
+take_option (struct map_request *request, int opt,
+             const struct option *longopts, int index)
+{
+  switch (opt) {
+  case OPTION_OUTPUT:       return take_output (request);
+  case OPTION_START:        return take_bytes (request, "start",
+                                               &request->start);
+  case OPTION_LENGTH:       request->has_length = true;
+                            return take_bytes (request, "length",
+                                               &request->length);
+  case OPTION_CLUSTER_SIZE: return take_cluster_size (request);
+  case OPTION_QEMU_VERSION: return take_qemu_version (request);
+  case OPTION_TOTALS:       return request->totals = true;
+  case OPTION_HELP:         return request->help = true;
+  case OPTION_IMAGE:
+  case OPTION_FORCE_SHARE:
+    return image_options_take (request->options, opt, longopts, index);
+  default:
+    /* getopt_long has said what is wrong. */
+    fprintf (stderr, "Try 'vdisk %s --help'.\n", request->command);
+    return false;
+  }
+}
+
+/* Refuse options that would do nothing, rather than ignore them. */
+static bool
+check_combination (struct map_request *request)
+{
+  const struct map_writer *writer = request->writer;
+
+  if (request->totals && writer != map_writers[0])
+    usage_error (request->command, "--totals is a table of its own, and "
+                 "goes with no --output");
+  else if (request->cluster_size != 0 &&
+           writer != &map_writer_clusters && writer != &map_writer_intervals)
+    usage_error (request->command, "--cluster-size goes with "
+                 "--output=intervals and --output=clusters");
+  else if (request->qemu_version && writer != &map_writer_qemu)
+    usage_error (request->command, "--qemu-version goes with "
+                 "--output=qemu");
+  else
+    return true;
+  return false;
+}
+
+const char *
+map_request_parse (struct map_request *request, int argc, char **argv)
+{
+  const struct option *longopts =
+    request->is_alias ? alias_longopts : map_longopts;
+  int opt, index = 0;
+
+  while ((opt = getopt_long (argc, argv, "", longopts, &index)) != -1)
+    if (!take_option (request, opt, longopts, index))
+      return NULL;
+  if (request->help)
+    return NULL;
+  if (argc - optind != 1) {
+    usage_error (request->command, argc == optind ? "an image is missing"
+                 : "there can be only one image");
+    return NULL;
+  }
+  return check_combination (request) ? argv[optind] : NULL;
+}

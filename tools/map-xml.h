@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Text in XML documents. */
+
+#ifndef VDISK_MAP_XML_H
+#define VDISK_MAP_XML_H
+
+#include "map-out.h"
+
+/* Put any text so that it is itself in an XML document: escaped, and with
+ * a replacement character for what is not UTF-8 or not allowed in XML. */
+void xml_put_text (struct out *out, const char *text);
+
+/* The same, with the middle left out if it is longer than 'max'
+ * characters. */
+void xml_put_shortened (struct out *out, const char *text, size_t max);
+
+#endif /* VDISK_MAP_XML_H */
