@@ -13,6 +13,7 @@
 #include "tool.h"
 
 static const struct command *const commands[] = {
+  &command_check,
   &command_info,
   &command_map,
   &command_read_headers,

@@ -8,6 +8,7 @@
 
 requires nbdcopy --version
 requires sfdisk --version
+requires jq --version
 
 # --- The files that the examples name -----------------------------------
 
@@ -39,6 +40,7 @@ cp disk.qcow2 before.qcow2
 
 # What nbdkit runs starts without the sanitizers.
 mkdir bin
+ln -s "${VDISK:-$top/tools/vdisk}" bin/vdisk
 {
     echo '#!/usr/bin/env bash'
     printf 'nbdkit=%q\nplugin=%q\n' "$(command -v "$NBDKIT")" "$PLUGIN"
