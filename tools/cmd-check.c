@@ -15,12 +15,11 @@
 #include "human.h"
 #include "image-options.h"
 #include "progress.h"
+#include "report-request.h"
 #include "tool.h"
 
 /* Findings printed without --all. */
 #define FINDINGS_MAX 100
-
-enum output { OUTPUT_HUMAN, OUTPUT_JSON };
 
 struct job {
   const char *path;
@@ -35,7 +34,7 @@ static const char help[] =
   "Usage: vdisk check [OPTION]... IMAGE\n"
   "Look for errors in the metadata of an image, and for space that is lost\n"
   "in it.  Nothing is changed.\n\n"
-  "  --output=human|json     as text (default), or as JSON with the keys of\n"
+  REPORT_OPTIONS_HELP
   "                          'qemu-img check' and all findings\n"
   "  --all                   print all findings, not just the first 100\n"
   "  --help                  this text\n\n"
@@ -228,82 +227,29 @@ check (struct vdisk *vdisk, struct job *job)
 }
 
 static int
-check_path (const struct vdisk_options *options, struct job *job)
+check_path (const struct report_request *request)
 {
+  struct job job = {
+    .output = request->output, .all = request->flag, .path = request->path,
+  };
   struct vdisk_error error;
-  struct vdisk *vdisk = vdisk_inspect (job->path, options, &error);
+  struct vdisk *vdisk;
   int status;
 
+  vdisk = vdisk_inspect (request->path, request->options, &error);
   if (vdisk == NULL) {
     complain ("%s", error.message);
     return STATUS_ERROR;
   }
-  status = check (vdisk, job);
+  status = check (vdisk, &job);
   vdisk_close (vdisk);
   return status;
-}
-
-static bool
-parse_output (const char *name, enum output *output)
-{
-  if (strcmp (name, "human") == 0)
-    *output = OUTPUT_HUMAN;
-  else if (strcmp (name, "json") == 0)
-    *output = OUTPUT_JSON;
-  else
-    return false;
-  return true;
 }
 
 static int
 run_check (int argc, char **argv)
 {
-  enum { OPTION_OUTPUT = OPTION_COMMAND, OPTION_ALL, OPTION_HELP };
-  static const struct option longopts[] = {
-    { "output", required_argument, NULL, OPTION_OUTPUT },
-    { "all", no_argument, NULL, OPTION_ALL },
-    { "help", no_argument, NULL, OPTION_HELP },
-    IMAGE_OPTIONS,
-    { NULL, 0, NULL, 0 },
-  };
-  struct vdisk_options *options = image_options_new ();
-  struct job job = { .output = OUTPUT_HUMAN };
-  int opt, index, status = STATUS_USAGE;
-
-  while ((opt = getopt_long (argc, argv, "", longopts, &index)) != -1)
-    switch (opt) {
-    case OPTION_OUTPUT:
-      if (!parse_output (optarg, &job.output)) {
-        status = usage_error ("check", "--output=%s: must be human or json",
-                              optarg);
-        goto out;
-      }
-      break;
-    case OPTION_ALL:
-      job.all = true;
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      status = STATUS_OK;
-      goto out;
-    case OPTION_IMAGE:
-    case OPTION_FORCE_SHARE:
-      if (!image_options_take (options, opt, longopts, index))
-        goto out;
-      break;
-    default:
-      goto out;
-    }
-  if (optind + 1 != argc)
-    status = usage_error ("check", "one image has to be named");
-  else {
-    job.path = argv[optind];
-    status = check_path (options, &job);
-  }
-
- out:
-  vdisk_options_free (options);
-  return status;
+  return report_request_run (argc, argv, "all", help, check_path);
 }
 
 const struct command command_check = {

@@ -12,14 +12,13 @@
 
 #include "human.h"
 #include "image-options.h"
+#include "report-request.h"
 #include "tool.h"
-
-enum output { OUTPUT_HUMAN, OUTPUT_JSON };
 
 static const char help[] =
   "Usage: vdisk info [OPTION]... IMAGE\n"
   "Say what an image is, as far as its own file tells.\n\n"
-  "  --output=human|json     as text (default), or as JSON with the keys of\n"
+  REPORT_OPTIONS_HELP
   "                          'qemu-img info'\n"
   "  --chain                 the images it is based on as well, top first\n"
   "  --help                  this text\n\n"
@@ -73,6 +72,21 @@ is_size (const char *key)
   return length >= 4 && strcmp (key + length - 4, "size") == 0;
 }
 
+/* Names come from images: what is not printable must not reach a
+ * terminal. */
+static void
+print_text (const char *text)
+{
+  for (; *text; ++text) {
+    unsigned char c = *text;
+
+    if (c < 0x20 || c == 0x7f)
+      printf ("\\x%02x", c);
+    else
+      putchar (c);
+  }
+}
+
 static void print_member (int indent, const char *key, const json_t *value);
 
 static void
@@ -82,7 +96,9 @@ print_scalar (const char *key, const json_t *value)
 
   switch (json_typeof (value)) {
   case JSON_STRING:
-    printf (" %s\n", json_string_value (value));
+    putchar (' ');
+    print_text (json_string_value (value));
+    putchar ('\n');
     break;
   case JSON_INTEGER:
     printf (" %" JSON_INTEGER_FORMAT, json_integer_value (value));
@@ -177,84 +193,28 @@ info (struct vdisk *vdisk, enum output output, bool chain)
 }
 
 static int
-info_path (const char *path, const struct vdisk_options *options,
-           enum output output, bool chain)
+info_path (const struct report_request *request)
 {
   struct vdisk_error error;
   struct vdisk *vdisk;
   int status;
 
-  vdisk = chain ? vdisk_open (path, options, &error)
-    : vdisk_inspect (path, options, &error);
+  vdisk = request->flag
+    ? vdisk_open (request->path, request->options, &error)
+    : vdisk_inspect (request->path, request->options, &error);
   if (vdisk == NULL) {
     complain ("%s", error.message);
     return STATUS_ERROR;
   }
-  status = info (vdisk, output, chain);
+  status = info (vdisk, request->output, request->flag);
   vdisk_close (vdisk);
   return status;
-}
-
-static bool
-parse_output (const char *name, enum output *output)
-{
-  if (strcmp (name, "human") == 0)
-    *output = OUTPUT_HUMAN;
-  else if (strcmp (name, "json") == 0)
-    *output = OUTPUT_JSON;
-  else
-    return false;
-  return true;
 }
 
 static int
 run_info (int argc, char **argv)
 {
-  enum { OPTION_OUTPUT = OPTION_COMMAND, OPTION_CHAIN, OPTION_HELP };
-  static const struct option longopts[] = {
-    { "output", required_argument, NULL, OPTION_OUTPUT },
-    { "chain", no_argument, NULL, OPTION_CHAIN },
-    { "help", no_argument, NULL, OPTION_HELP },
-    IMAGE_OPTIONS,
-    { NULL, 0, NULL, 0 },
-  };
-  struct vdisk_options *options = image_options_new ();
-  enum output output = OUTPUT_HUMAN;
-  int opt, index, status = STATUS_USAGE;
-  bool chain = false;
-
-  while ((opt = getopt_long (argc, argv, "", longopts, &index)) != -1)
-    switch (opt) {
-    case OPTION_OUTPUT:
-      if (!parse_output (optarg, &output)) {
-        status = usage_error ("info", "--output=%s: must be human or json",
-                              optarg);
-        goto out;
-      }
-      break;
-    case OPTION_CHAIN:
-      chain = true;
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      status = STATUS_OK;
-      goto out;
-    case OPTION_IMAGE:
-    case OPTION_FORCE_SHARE:
-      if (!image_options_take (options, opt, longopts, index))
-        goto out;
-      break;
-    default:
-      goto out;
-    }
-  if (optind + 1 != argc)
-    status = usage_error ("info", "one image has to be named");
-  else
-    status = info_path (argv[optind], options, output, chain);
-
- out:
-  vdisk_options_free (options);
-  return status;
+  return report_request_run (argc, argv, "chain", help, info_path);
 }
 
 const struct command command_info = {

@@ -172,8 +172,8 @@ tell_counts (struct vhd_walk *walk)
 
   if (walk->strays > 0)
     finder_add (walk->finder, VDISK_WARNING, "BAT: entries beyond the "
-                "end of the disk are in use: %" PRIu64 ", the first is entry %"
-                PRIu64, walk->strays, walk->first_stray);
+                "end of the disk are in use: %" PRIu64 ", the first is "
+                "entry %" PRIu64, walk->strays, walk->first_stray);
   if (bitmaps->absent > 0)
     finder_add (walk->finder, VDISK_WARNING, "batmap: blocks that are "
                 "not allocated are marked as complete: %" PRIu64 ", the "

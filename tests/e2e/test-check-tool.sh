@@ -104,7 +104,7 @@ says err.log 'missing\.qcow2: '
 
 # Usage.
 status 2
-says err.log 'one image has to be named'
+says err.log 'an image is missing'
 status 2 disk.qcow2 disk.qcow2
 status 2 --output=xml disk.qcow2
 says err.log -- '--output=xml: must be human or json'

@@ -92,7 +92,8 @@ checked "chain"
 
 # Mistakes.
 fails_with 'must be human or json' "$VDISK" info --output=xml disk.qed
-fails_with 'one image' "$VDISK" info
+fails_with 'an image is missing' "$VDISK" info
+fails_with 'only one image' "$VDISK" info disk.qed disk.qed
 fails_with 'must be auto, vhd' "$VDISK" info --format=vmdk disk.qed
 fails_with 'not recognized' "$VDISK" info base.raw
 "$VDISK" info --format=raw base.raw > /dev/null

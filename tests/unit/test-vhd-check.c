@@ -488,8 +488,8 @@ static const struct {
     "512\n" LEAK ("19968", "1536", "4") },
   { vpc, VPC },
   { vpc_empty, VPC },
-  { vpc_no_bat, VPC "error: header: 7 BAT entries for blocks of 4096 bytes do not cover the "
-    "current size (32768 bytes)\n" },
+  { vpc_no_bat, VPC "error: header: 7 BAT entries for blocks of 4096 bytes "
+    "do not cover the current size (32768 bytes)\n" },
 
   /* Entries. */
   { on_copy, BAT_ENTRY ("7", "0x0") "overlaps footer copy at offset 0\n" },
@@ -642,8 +642,8 @@ END_TEST
   "as complete, but only " present " of its " sectors " sectors are " \
   "present by its bitmap\n"
 
-#define ABSENT(n, first) "warning: batmap: blocks that are not allocated are " \
-  "marked as complete: " n ", the first is block " first "\n"
+#define ABSENT(n, first) "warning: batmap: blocks that are not allocated " \
+  "are marked as complete: " n ", the first is block " first "\n"
 
 /* Block 1 is complete, 2 is not, the last one is as far as the disk
  * goes; the batmap says so. */

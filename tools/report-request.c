@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Command lines of the commands that report on one image. */
+
+#include "report-request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "image-options.h"
+#include "tool.h"
+
+enum { OPTION_OUTPUT = OPTION_COMMAND, OPTION_FLAG, OPTION_HELP };
+
+static bool
+take_output (struct report_request *request, const char *command)
+{
+  if (strcmp (optarg, "human") == 0)
+    request->output = OUTPUT_HUMAN;
+  else if (strcmp (optarg, "json") == 0)
+    request->output = OUTPUT_JSON;
+  else {
+    usage_error (command, "--output=%s: must be human or json", optarg);
+    return false;
+  }
+  return true;
+}
+
+/* Take all options.  False, with a message printed, if one is wrong. */
+static bool
+take_options (struct report_request *request, int argc, char **argv,
+              const char *flag, bool *wants_help)
+{
+  const struct option longopts[] = {
+    { "output", required_argument, NULL, OPTION_OUTPUT },
+    { flag, no_argument, NULL, OPTION_FLAG },
+    { "help", no_argument, NULL, OPTION_HELP },
+    IMAGE_OPTIONS,
+    { NULL, 0, NULL, 0 },
+  };
+  int opt, index = 0;
+  bool right = true;
+
+  while (right &&
+         (opt = getopt_long (argc, argv, "", longopts, &index)) != -1)
+    switch (opt) {
+    case OPTION_OUTPUT:
+      right = take_output (request, argv[0]);
+      break;
+    case OPTION_FLAG:
+      request->flag = true;
+      break;
+    case OPTION_HELP:
+      *wants_help = true;
+      return true;
+    case OPTION_IMAGE:
+    case OPTION_FORCE_SHARE:
+      right = image_options_take (request->options, opt, longopts, index);
+      break;
+    default:
+      /* getopt_long has said what is wrong. */
+      fprintf (stderr, "Try 'vdisk %s --help'.\n", argv[0]);
+      right = false;
+    }
+  return right;
+}
+
+int
+report_request_run (int argc, char **argv, const char *flag,
+                    const char *help,
+                    int (*run) (const struct report_request *request))
+{
+  struct report_request request = { .options = image_options_new () };
+  int status = STATUS_USAGE;
+  bool wants_help = false;
+
+  if (take_options (&request, argc, argv, flag, &wants_help)) {
+    if (wants_help) {
+      fputs (help, stdout);
+      status = STATUS_OK;
+    }
+    else if (argc - optind != 1)
+      usage_error (argv[0], argc == optind ? "an image is missing"
+                   : "there can be only one image");
+    else {
+      request.path = argv[optind];
+      status = run (&request);
+    }
+  }
+  vdisk_options_free (request.options);
+  return status;
+}
