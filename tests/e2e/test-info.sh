@@ -61,10 +61,14 @@ qemu-img bitmap --add over.qcow2 bitmap0
 qemu-img bitmap --add --disable -g 512k over.qcow2 bitmap1
 agrees over.qcow2
 
+# QEMU measures the machine when it makes a LUKS header, and now and then
+# cannot.
 for encryption in luks aes; do
-    qemu-img create -q -f qcow2 --object secret,id=s,data=x \
-        -o "encrypt.format=$encryption,encrypt.key-secret=s" \
-        "$encryption.qcow2" 4M
+    for (( i = 0; i < 20; i++ )); do
+        qemu-img create -q -f qcow2 --object secret,id=s,data=x \
+            -o "encrypt.format=$encryption,encrypt.key-secret=s" \
+            "$encryption.qcow2" 4M && break
+    done
     agrees "$encryption.qcow2"
 done
 
