@@ -72,7 +72,7 @@ grep -q '████' blocks.txt
 grep -q '░░░░' blocks.txt
 grep -q '····' blocks.txt
 checked "blocks"
-if command -v script > /dev/null; then
+if script -qec true /dev/null < /dev/null > /dev/null 2>&1; then
     on_terminal ()
     {
         script -qec "stty cols 70; $*" /dev/null < /dev/null | tr -d '\r'
