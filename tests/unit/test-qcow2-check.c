@@ -1012,6 +1012,7 @@ START_TEST (windows_do_not_matter)
   unsigned bits;
 
   make_random (&image, &random);
+  memset (&whole, 0, sizeof whole);
   check_in_windows (&image, 24, 1 << 16, &whole);
   for (bits = 0; bits < 10; bits += 1 + bits / 3) {
     memset (&parts, 0, sizeof parts);
