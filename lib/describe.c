@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The part of an image's description that is the same for all formats:
  * sizes, and where its references lead, without opening them.  Keys are
- * those of 'qemu-img info --output=json'; what that does not have is under
- * "vdisk".
+ * those of 'qemu-img info --output=json'; it has none for where references
+ * lead: those are "backing-references" and "data-file-references".
  */
 
 #include "describe.h"
