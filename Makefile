@@ -38,7 +38,7 @@ say = @printf '  %-7s %s\n' $(1) $(2)
 endif
 
 LIB_C     := $(wildcard lib/*.c lib/*/*.c)
-TOOLS_C   := $(wildcard tools/*.c)
+TOOLS_C   := $(wildcard tools/*.c tools/*/*.c)
 UNIT_C    := $(wildcard tests/unit/test-*.c)
 UNIT_SUPPORT_C := $(filter-out $(UNIT_C),$(wildcard tests/unit/*.c))
 E2E       := $(sort $(wildcard tests/e2e/test-*.sh))
@@ -94,6 +94,8 @@ $(PLUGIN): $(OBJ)/plugin/vdisk-plugin.o $(STATIC) plugin/plugin.map
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared \
 	    -Wl,--version-script=plugin/plugin.map \
 	    -o $@ $< $(STATIC) $(LIB_LIBS)
+
+$(OBJ)/tools/%.o: override CFLAGS += -Itools
 
 $(TOOL): $(TOOLS_C:%.c=$(OBJ)/%.o) $(STATIC)
 	$(call say,LD,$@)

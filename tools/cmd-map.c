@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "image-options.h"
-#include "map-request.h"
-#include "map-writer.h"
+#include "map/request.h"
+#include "map/writer.h"
 #include "tool.h"
 
 static void

@@ -4,7 +4,7 @@
  * interval is known.
  */
 
-#include "map-writer.h"
+#include "map/writer.h"
 
 #include <string.h>
 

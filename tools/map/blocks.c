@@ -6,7 +6,7 @@
  * holes.  On a terminal there are colours too.
  */
 
-#include "map-writer.h"
+#include "map/writer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "human.h"
-#include "map-cells.h"
+#include "map/cells.h"
 
 #define WIDTH_DEFAULT 80
 #define ROWS_MAX 16

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The table of dialects, and what their writers share. */
 
-#include "map-writer.h"
+#include "map/writer.h"
 
 #include <string.h>
 

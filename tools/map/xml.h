@@ -4,7 +4,7 @@
 #ifndef VDISK_MAP_XML_H
 #define VDISK_MAP_XML_H
 
-#include "map-out.h"
+#include "map/out.h"
 
 /* Put any text so that it is itself in an XML document: escaped, and with
  * a replacement character for what is not UTF-8 or not allowed in XML. */

@@ -14,7 +14,7 @@
  * blocks in which nothing was ever written.
  */
 
-#include "map-writer.h"
+#include "map/writer.h"
 
 struct state {
   unsigned bits;                /* log2 of the cluster size */

@@ -3,7 +3,7 @@
  * more: is it data, zeros, or a hole.
  */
 
-#include "map-writer.h"
+#include "map/writer.h"
 
 /* base:allocation's flags, as the NBD protocol numbers them. */
 enum { NBD_HOLE = 1, NBD_ZERO = 2 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The dialects of 'vdisk map'.  Each has a writer: what it does with the
  * extents of a disk, one after the other.  A new dialect is one writer,
- * and one line in map-writer.c.
+ * and one line in map/writer.c.
  */
 
 #ifndef VDISK_MAP_WRITER_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "map-out.h"
+#include "map/out.h"
 #include "vdisk.h"
 
 /* What is being mapped, and how it was asked for. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Buffered text and fast numbers. */
 
-#include "map-out.h"
+#include "map/out.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Options of 'vdisk map'. */
 
-#include "map-request.h"
+#include "map/request.h"
 
 #include <errno.h>
 #include <getopt.h>

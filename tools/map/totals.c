@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vdisk map --totals: bytes and intervals by kind. */
 
-#include "map-totals.h"
+#include "map/totals.h"
 
 #include <inttypes.h>
 #include <stdio.h>

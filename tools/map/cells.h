@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "map-totals.h"
-#include "map-writer.h"
+#include "map/totals.h"
+#include "map/writer.h"
 
 #define CELLS_MAX 8192
 

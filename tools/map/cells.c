@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Adding extents up in cells. */
 
-#include "map-cells.h"
+#include "map/cells.h"
 
 /* No cell is smaller than a sector. */
 #define CELL_BITS_MIN 9

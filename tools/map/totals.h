@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "map-writer.h"
+#include "map/writer.h"
 
 struct totals {
   uint64_t bytes[MAP_KINDS];

@@ -3,7 +3,7 @@
  * not all of that.
  */
 
-#include "map-xml.h"
+#include "map/xml.h"
 
 #include <stdint.h>
 

@@ -8,13 +8,13 @@
  * has no more than so many cells.
  */
 
-#include "map-writer.h"
+#include "map/writer.h"
 
 #include <string.h>
 
 #include "human.h"
-#include "map-cells.h"
-#include "map-xml.h"
+#include "map/cells.h"
+#include "map/xml.h"
 
 #define COLUMNS 128
 #define ROWS_MAX 48

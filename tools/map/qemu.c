@@ -8,7 +8,7 @@
  * disks end at a multiple of 512.
  */
 
-#include "map-writer.h"
+#include "map/writer.h"
 
 #include <stdlib.h>
 #include <string.h>

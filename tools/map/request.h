@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "map-writer.h"
+#include "map/writer.h"
 #include "vdisk.h"
 
 struct map_request {
