@@ -149,6 +149,13 @@ const char *vdisk_layer_file (const struct vdisk *vdisk, unsigned depth);
 const char *vdisk_layer_data_file (const struct vdisk *vdisk,
                                    unsigned depth);
 
+/* The open file that the data of the layer at 'depth' is read from, so
+ * that the kernel can be asked to copy or share the bytes that extents of
+ * the kind VDISK_DATA have at host_offset (copy_file_range, FICLONERANGE).
+ * It is read-only, and stays the handle's: it must be neither closed nor
+ * sought in.  -1 if there is no such layer, or no file behind it. */
+int vdisk_layer_data_descriptor (const struct vdisk *vdisk, unsigned depth);
+
 /* Does 'qemu-img map' look for holes of the host file under what the layer
  * at 'depth' has allocated?  It does for fixed VHDs, and for QCOW2 images
  * whose file takes much less space than its clusters would, as after

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "error.h"
 
@@ -26,12 +28,50 @@ lock_of_byte (off_t byte, short type)
   };
 }
 
+/* A lock that others may hold, and what it means that they do. */
+struct conflict {
+  off_t byte;
+  const char *meaning;
+};
+
+/* Take shared locks of some bytes.  1 if another has one for itself, 0 if
+ * not, also where the file system has no such locks (then *has_locks
+ * becomes false). */
 static int
-in_use (const char *name, struct vdisk_error *error, const char *what)
+take_locks (int fd, const off_t *bytes, size_t count, bool *has_locks)
 {
-  return error_set (error, EBUSY, "%s: %s (force-share=true opens it all "
-                    "the same, and what is read may be torn)", name, what);
+  size_t i;
+
+  *has_locks = true;
+  for (i = 0; i < count; ++i) {
+    struct flock lock = lock_of_byte (bytes[i], F_RDLCK);
+
+    if (fcntl (fd, F_OFD_SETLK, &lock) == -1) {
+      if (errno == EAGAIN || errno == EACCES)
+        return 1;
+      *has_locks = false;
+      return 0;
+    }
+  }
+  return 0;
 }
+
+/* What the first of the conflicts that there is means, or NULL. */
+static const char *
+find_conflict (int fd, const struct conflict *conflicts, size_t count)
+{
+  size_t i;
+
+  for (i = 0; i < count; ++i) {
+    struct flock lock = lock_of_byte (conflicts[i].byte, F_WRLCK);
+
+    if (fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+      return conflicts[i].meaning;
+  }
+  return NULL;
+}
+
+#define COUNT(array) (sizeof array / sizeof array[0])
 
 int
 file_lock_for_reading (int fd, const char *name, struct vdisk_error *error)
@@ -39,30 +79,43 @@ file_lock_for_reading (int fd, const char *name, struct vdisk_error *error)
   static const off_t held[] = {
     USED (CONSISTENT_READ), NOT_SHARED (WRITE), NOT_SHARED (RESIZE),
   };
-  static const struct { off_t byte; const char *what; } refused[] = {
+  static const struct conflict refused[] = {
     { USED (WRITE), "another program is writing this image" },
     { USED (RESIZE), "another program may resize this image" },
     { NOT_SHARED (CONSISTENT_READ),
       "another program does not let others read this image" },
   };
-  size_t i;
+  const char *problem = NULL;
+  bool has_locks;
 
-  for (i = 0; i < sizeof held / sizeof held[0]; ++i) {
-    struct flock lock = lock_of_byte (held[i], F_RDLCK);
-
-    if (fcntl (fd, F_OFD_SETLK, &lock) == -1) {
-      if (errno == EAGAIN || errno == EACCES)
-        return in_use (name, error,
-                       "another program has locked this image");
-      return 0;     /* a file system without such locks */
-    }
-  }
-
-  for (i = 0; i < sizeof refused / sizeof refused[0]; ++i) {
-    struct flock lock = lock_of_byte (refused[i].byte, F_WRLCK);
-
-    if (fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-      return in_use (name, error, refused[i].what);
-  }
+  if (take_locks (fd, held, COUNT (held), &has_locks) == 1)
+    problem = "another program has locked this image";
+  else if (has_locks)
+    problem = find_conflict (fd, refused, COUNT (refused));
+  if (problem)
+    return error_set (error, EBUSY, "%s: %s (force-share=true opens it all "
+                      "the same, and what is read may be torn)", name,
+                      problem);
   return 0;
+}
+
+int
+file_lock_for_writing (int fd, const char *name, struct vdisk_error *error)
+{
+  static const off_t held[] = {
+    USED (WRITE), USED (RESIZE), NOT_SHARED (WRITE), NOT_SHARED (RESIZE),
+  };
+  static const struct conflict refused[] = {
+    { NOT_SHARED (WRITE), "another program uses this file" },
+    { NOT_SHARED (RESIZE), "another program uses this file" },
+    { USED (WRITE), "another program is writing this file" },
+  };
+  const char *problem = NULL;
+  bool has_locks;
+
+  if (take_locks (fd, held, COUNT (held), &has_locks) == 1)
+    problem = "another program has locked this file";
+  else if (has_locks)
+    problem = find_conflict (fd, refused, COUNT (refused));
+  return problem ? error_set (error, EBUSY, "%s: %s", name, problem) : 0;
 }

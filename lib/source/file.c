@@ -203,6 +203,12 @@ file_prefetch (struct source *source, uint64_t offset, uint64_t count)
   posix_fadvise (file->fd, offset, count, POSIX_FADV_WILLNEED);
 }
 
+static int
+file_descriptor (const struct source *source)
+{
+  return ((const struct file *) source)->fd;
+}
+
 static void
 file_close (struct source *source)
 {
@@ -220,6 +226,7 @@ static const struct source_ops file_ops = {
   .pread = file_pread,
   .extent = file_extent,
   .prefetch = file_prefetch,
+  .descriptor = file_descriptor,
   .close = file_close,
 };
 

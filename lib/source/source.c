@@ -51,6 +51,12 @@ source_prefetch (struct source *source, uint64_t offset, uint64_t count)
                            min_u64 (count, source->size - offset));
 }
 
+int
+source_descriptor (const struct source *source)
+{
+  return source->ops->descriptor ? source->ops->descriptor (source) : -1;
+}
+
 void
 source_close (struct source *source)
 {

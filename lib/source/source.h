@@ -32,6 +32,10 @@ struct source_ops {
    * NULL. */
   void (*prefetch) (struct source *source, uint64_t offset, uint64_t count);
 
+  /* An open file that the kernel could copy or share the bytes of: byte n
+   * of it is byte n of the source.  NULL: there is none. */
+  int (*descriptor) (const struct source *source);
+
   /* Free everything, the source included. */
   void (*close) (struct source *source);
 };
@@ -57,6 +61,9 @@ int source_extent (struct source *source, uint64_t offset,
 /* As the operation; parts outside the source are left out. */
 void source_prefetch (struct source *source, uint64_t offset,
                       uint64_t count);
+
+/* As the operation; -1 if there is none. */
+int source_descriptor (const struct source *source);
 
 /* Close and free.  Accepts NULL. */
 void source_close (struct source *source);

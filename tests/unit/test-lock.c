@@ -17,6 +17,7 @@
 #include "error.h"
 #include "reference.h"
 #include "scratch.h"
+#include "source/file-lock.h"
 #include "source/file.h"
 #include "source/memory.h"
 #include "support.h"
@@ -266,6 +267,70 @@ START_TEST (whole_image)
 }
 END_TEST
 
+/* What others may hold when we want to write. */
+static const struct {
+  off_t byte;
+  short type;
+  const char *message;          /* NULL: that does no harm */
+} others[] = {
+  { 100, F_RDLCK, NULL },
+  { 200, F_RDLCK, NULL },
+  { 201, F_RDLCK, "another program uses this file" },
+  { 203, F_RDLCK, "another program uses this file" },
+  { 101, F_RDLCK, "another program is writing this file" },
+  { 101, F_WRLCK, "another program has locked this file" },
+  { 103, F_WRLCK, "another program has locked this file" },
+  { 201, F_WRLCK, "another program has locked this file" },
+};
+
+START_TEST (to_write)
+{
+  const char *path = scratch_write ("target", bytes, sizeof bytes);
+  int other = open_other (path), fd = open_other (path);
+  struct vdisk_error error = { 0 };
+  const char *message = others[_i].message;
+  int r;
+
+  lock_byte (other, others[_i].byte, others[_i].type);
+  r = file_lock_for_writing (fd, "target", &error);
+  if (message) {
+    char expected[128];
+
+    snprintf (expected, sizeof expected, "target: %s", message);
+    ck_assert_int_eq (r, -1);
+    ck_assert_int_eq (error.errnum, EBUSY);
+    ck_assert_str_eq (error.message, expected);
+  }
+  else
+    ck_assert_int_eq (r, 0);
+  close (fd);
+  close (other);
+}
+END_TEST
+
+/* While one writes, nobody reads or writes. */
+START_TEST (writer_keeps_out)
+{
+  const char *path = scratch_write ("target", bytes, sizeof bytes);
+  int fd = open_other (path), other = open_other (path);
+  struct source *source;
+
+  ck_assert_int_eq (file_lock_for_writing (fd, path, NULL), 0);
+  ck_assert_ptr_null (source_file_open (path, false, NULL));
+  ck_assert_int_eq (file_lock_for_writing (other, path, NULL), -1);
+  close (other);
+  close (fd);
+  source = source_file_open (path, false, NULL);
+  ck_assert_ptr_nonnull (source);
+
+  /* And the other way round. */
+  fd = open_other (path);
+  ck_assert_int_eq (file_lock_for_writing (fd, path, NULL), -1);
+  close (fd);
+  source_close (source);
+}
+END_TEST
+
 int
 main (void)
 {
@@ -281,6 +346,8 @@ main (void)
   tcase_add_test (tcase, readers_share);
   tcase_add_test (tcase, backing_file);
   tcase_add_test (tcase, whole_image);
+  tcase_add_loop_test (tcase, to_write, 0, sizeof others / sizeof others[0]);
+  tcase_add_test (tcase, writer_keeps_out);
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
 }
