@@ -23,6 +23,7 @@ CFLAGS    ?= -O2 -g
 WARNINGS  := -Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes \
              -Wmissing-prototypes -Wwrite-strings -Wformat=2
 LIB_PKGS  := libdeflate libzstd jansson
+TOOL_PKGS := libarchive libxxhash libnbd nettle zlib
 override CFLAGS += -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
              -DVDISK_VERSION='"$(VERSION)"' $(WARNINGS) -Ilib -fPIC \
              -pthread -MMD -MP \
@@ -95,12 +96,14 @@ $(PLUGIN): $(OBJ)/plugin/vdisk-plugin.o $(STATIC) plugin/plugin.map
 	    -Wl,--version-script=plugin/plugin.map \
 	    -o $@ $< $(STATIC) $(LIB_LIBS)
 
-$(OBJ)/tools/%.o: override CFLAGS += -Itools
+$(OBJ)/tools/%.o: override CFLAGS += -Itools \
+    $(shell $(PKG_CONFIG) --cflags $(TOOL_PKGS))
 
 $(TOOL): $(TOOLS_C:%.c=$(OBJ)/%.o) $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) \
+	    $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS))
 
 man: $(MAN)
 

@@ -9,7 +9,7 @@ _vdisk ()
 
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'check info map read_headers
+        mapfile -t COMPREPLY < <(compgen -W 'check export info map read_headers
             read_headers_interval --help --version' -- "$current")
         return
     fi
@@ -30,10 +30,15 @@ _vdisk ()
         --qemu-version)   values='7.2 10.0' ;;
         --output)
             case ${COMP_WORDS[1]} in
+                export) values='raw qcow2 vhd xva chunked' ;;
                 map) values='human qemu intervals clusters nbdinfo imageio
                              nbd-extents svg blocks' ;;
                 *)   values='human json' ;;
             esac ;;
+        -O)               values='raw qcow2 vhd xva chunked' ;;
+        --progress)       values='bar machine json none' ;;
+        --compression)    values='zlib zstd' ;;
+        --checksum)       values='xxhash sha1' ;;
         --backing-dir)
             mapfile -t COMPREPLY < <(compgen -d -- "$current")
             return ;;
@@ -45,6 +50,12 @@ _vdisk ()
 
     case ${COMP_WORDS[1]} in
         check) options='--output= --all' ;;
+        export) options='--output= -O --measure --detect-zeroes --threads=
+            --progress= --prealloc --cluster-size= --refcount-bits=
+            --data-file= --data-file-raw= --diff= --diff-format= --backing=
+            --backing-format= -c --compression= --compression-level=
+            --block-size= --fixed --parent= --uuid= --prefix= --checksum=
+            --ova-xml=' ;;
         info)  options='--output= --chain' ;;
         map)   options='--output= --start= --length= --totals --cluster-size= --qemu-version=' ;;
     esac

@@ -14,6 +14,7 @@
 
 static const struct command *const commands[] = {
   &command_check,
+  &command_export,
   &command_info,
   &command_map,
   &command_read_headers,

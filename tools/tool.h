@@ -25,6 +25,7 @@ struct command {
 };
 
 extern const struct command command_check;
+extern const struct command command_export;
 extern const struct command command_info;
 extern const struct command command_map;
 extern const struct command command_read_headers;

@@ -3,13 +3,13 @@
 
 #include "map/request.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "image-options.h"
+#include "parse.h"
 #include "tool.h"
 
 /* As qcow2's and vhd's: no cluster is smaller. */
@@ -43,30 +43,6 @@ static const struct option alias_longopts[] = {
   IMAGE_OPTIONS,
   { NULL, 0, NULL, 0 }
 };
-
-/* Parse a number of bytes.  False if it is none, or too large. */
-static bool
-parse_bytes (const char *text, uint64_t *bytes)
-{
-  static const char suffixes[] = "kMGT";
-  const char *suffix;
-  char *end;
-
-  /* strtoull would take spaces and signs. */
-  if (*text < '0' || *text > '9')
-    return false;
-  errno = 0;
-  *bytes = strtoull (text, &end, 10);
-  if (errno != 0)
-    return false;
-  if (*end == '\0')
-    return true;
-  suffix = strchr (suffixes, *end == 'K' ? 'k' : *end);
-  if (suffix == NULL || end[1] != '\0')
-    return false;
-  return !__builtin_mul_overflow (*bytes, UINT64_C (1024) <<
-                                  10 * (suffix - suffixes), bytes);
-}
 
 /* Take the value of an option that is a number of bytes. */
 static bool

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vdisk export: open what is to be exported, and let the exporter of the
+ * format do it.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "export/export.h"
+#include "export/interrupt.h"
+#include "export/request.h"
+#include "image-options.h"
+#include "tool.h"
+
+static void
+close_disks (struct export *export)
+{
+  size_t i;
+
+  for (i = 0; export->disks && i < export->disk_count; ++i)
+    vdisk_close (export->disks[i]);
+  free (export->disks);
+  free (export->prefixes);
+  vdisk_close (export->base);
+}
+
+static struct vdisk *
+open_disk (const char *name, const struct vdisk_options *options)
+{
+  struct vdisk_error error;
+  struct vdisk *disk = vdisk_open (name, options, &error);
+
+  if (disk == NULL)
+    complain ("%s", error.message);
+  return disk;
+}
+
+/* The name by which QEMU knows a format. */
+static const char *
+qemu_format (const char *name)
+{
+  return strcmp (name, "vhd") == 0 ? "vpc" : name;
+}
+
+/* The base is opened as the disk is, but for the format. */
+static bool
+open_base (struct export_request *request, struct export *export)
+{
+  struct vdisk_error error;
+  const char *format = request->base_format ? request->base_format : "auto";
+
+  if (request->exporter == &exporter_vhd)
+    format = "vhd";
+  if (vdisk_options_set (request->image_options, "format", format,
+                         &error) == -1) {
+    complain ("%s", error.message);
+    return false;
+  }
+  export->base = open_disk (request->base, request->image_options);
+  if (export->base == NULL)
+    return false;
+  if (request->options.backing && request->options.backing_format == NULL)
+    request->options.backing_format =
+      qemu_format (vdisk_layer_format (export->base, 0));
+  return true;
+}
+
+static bool
+open_disks (struct export_request *request, struct export *export)
+{
+  size_t i;
+
+  export->disks = calloc (request->source_count, sizeof *export->disks);
+  export->prefixes = calloc (request->source_count,
+                             sizeof *export->prefixes);
+  if (export->disks == NULL || export->prefixes == NULL) {
+    complain ("out of memory");
+    return false;
+  }
+  for (i = 0; i < request->source_count; ++i) {
+    export->prefixes[i] = request->sources[i].prefix;
+    export->disks[i] = open_disk (request->sources[i].name,
+                                  request->image_options);
+    if (export->disks[i] == NULL)
+      return false;
+    export->disk_count++;
+  }
+  return request->base == NULL || open_base (request, export);
+}
+
+static void
+start_progress (const struct export_request *request, struct export *export)
+{
+  const bool to_stdout = strcmp (request->destination, "-") == 0;
+  enum progress_style style = request->progress;
+
+  if (!request->has_progress)
+    style = isatty (STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_NONE;
+  progress_start_bytes (&export->progress, style,
+                        style == PROGRESS_BAR || to_stdout ? stderr
+                        : stdout);
+}
+
+static int
+run_export (const struct export_request *request, struct export *export)
+{
+  struct vdisk_error error;
+
+  if (request->measure) {
+    if (export_measure (export, &error) == 0) {
+      printf ("%" PRIu64 "\n", export->size);
+      return STATUS_OK;
+    }
+  }
+  else {
+    start_progress (request, export);
+    interrupt_catch ();
+    if (export_run (export, &error) == 0)
+      return STATUS_OK;
+  }
+  complain ("%s", error.message);
+  return export->destination_is_wrong ? STATUS_USAGE : STATUS_ERROR;
+}
+
+static int
+export_disks (struct export_request *request)
+{
+  struct export export = {
+    .exporter = request->exporter, .options = &request->options,
+    .destination = request->destination,
+  };
+  int status = STATUS_ERROR;
+
+  if (open_disks (request, &export)) {
+    status = run_export (request, &export);
+    export_free (&export);
+  }
+  close_disks (&export);
+  return status;
+}
+
+static int
+run (int argc, char **argv)
+{
+  struct export_request request = { 0 };
+  int status = STATUS_USAGE;
+
+  if (export_request_parse (&request, argc, argv)) {
+    status = STATUS_OK;
+    if (request.help)
+      export_request_print_help ();
+    else
+      status = export_disks (&request);
+  }
+  export_request_free (&request);
+  return status;
+}
+
+const struct command command_export = {
+  .name = "export",
+  .summary = "write what the disk holds in another format",
+  .run = run,
+};

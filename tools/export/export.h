@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* An export: disks on their way into a file of some format.
+ *
+ * Each format has an exporter.  It first plans: walks the map, which tells
+ * how large the output will be and how much has to be read; then it
+ * writes.  A new format is one exporter, and one line in export.c.
+ */
+
+#ifndef VDISK_EXPORT_H
+#define VDISK_EXPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "export/pipeline.h"
+#include "export/sink.h"
+#include "export/units.h"
+#include "progress.h"
+#include "vdisk.h"
+
+/* What the command line has asked for. */
+struct export_options {
+  unsigned threads;
+  bool detect_zeroes;           /* leave out data that is all zeros */
+
+  bool preallocate;             /* raw */
+
+  uint64_t cluster_size;        /* qcow2 */
+  unsigned refcount_bits;
+  const char *data_file;        /* NULL: none */
+  bool data_file_raw;
+  const char *backing;          /* NULL: none */
+  const char *backing_format;
+  enum { COMPRESSION_NONE, COMPRESSION_ZLIB, COMPRESSION_ZSTD } compression;
+  int compression_level;        /* 0: the library's default */
+
+  uint64_t block_size;          /* vhd */
+  bool fixed;
+  const char *uuid;             /* NULL: a random one */
+
+  const char *ova_xml;          /* xva; NULL: none */
+  bool sha1;                    /* and not xxHash */
+};
+
+struct exporter;
+
+struct export {
+  const struct exporter *exporter;
+  const struct export_options *options;
+  const char *destination;      /* NULL if it is only measured */
+  struct vdisk **disks;         /* owned by the caller, as is the base */
+  const char **prefixes;        /* of xva, in string order */
+  size_t disk_count;            /* 1, but for xva */
+  struct vdisk *base;           /* write only what differs; or NULL */
+
+  /* Made by the plan. */
+  uint64_t size;                /* of the output */
+  uint64_t total;               /* guest bytes that have to be read */
+  struct difference *difference;
+  void *state;                  /* the exporter's own */
+
+  /* While it is written. */
+  struct sink *sink;
+  bool destination_is_wrong;    /* as the exporter says */
+  struct progress progress;
+  uint64_t done;                /* of 'total' */
+};
+
+struct exporter {
+  /* What --output takes, and its line of --help. */
+  const char *name;
+  const char *help;
+
+  /* The destination must be one that can be written at any offset (then a
+   * message is recorded that says why).  NULL: it never has to. */
+  int (*check_destination) (const struct export *export,
+                            const struct sink *sink,
+                            struct vdisk_error *error);
+
+  /* Does the size depend on what the data is? */
+  bool (*is_size_unknown) (const struct export_options *options);
+
+  /* Find out what there is to be done. */
+  int (*plan) (struct export *export, struct vdisk_error *error);
+
+  /* Write it all. */
+  int (*write) (struct export *export, struct vdisk_error *error);
+
+  /* Free export->state, which may be NULL. */
+  void (*free) (struct export *export);
+};
+
+extern const struct exporter exporter_chunked;
+extern const struct exporter exporter_qcow2;
+extern const struct exporter exporter_raw;
+extern const struct exporter exporter_vhd;
+extern const struct exporter exporter_xva;
+
+/* All of them, NULL-terminated; the first is the default. */
+extern const struct exporter *const exporters[];
+
+/* The exporter of that name, or NULL. */
+const struct exporter *exporter_by_name (const char *name);
+
+/* Plan, and tell the size in export->size. */
+int export_measure (struct export *export, struct vdisk_error *error);
+
+/* Plan and write.  An error says how far it got. */
+int export_run (struct export *export, struct vdisk_error *error);
+
+/* Free what the plan has made. */
+void export_free (struct export *export);
+
+/* --- For exporters ------------------------------------------------------ */
+
+/* So many guest bytes more have been dealt with. */
+void export_advance (struct export *export, uint64_t bytes);
+
+/* The units of the only disk, of that size: those with data, or, with a
+ * base, those that differ, which are found at the first call.  -1 with an
+ * error. */
+int export_units (struct export *export, uint64_t unit_size,
+                  struct units *units, struct vdisk_error *error);
+
+/* Read the ranges of a piece into its buffer, one after the other. */
+int export_read_piece (struct vdisk *disk, struct piece *piece,
+                       struct vdisk_error *error);
+
+/* Run every unit that is not to be marked as zeros through a pipeline. */
+int export_units_through (struct export *export, const struct units *units,
+                          const struct pipeline_ops *ops, void *opaque,
+                          struct vdisk_error *error);
+
+/* What is in the units that are not to be marked as zeros. */
+struct unit_count {
+  uint64_t units;
+  uint64_t bytes;               /* of the guest */
+};
+int export_count_units (const struct units *units, struct unit_count *count,
+                        struct vdisk_error *error);
+
+/* The map has changed since it was walked before: always -1. */
+int export_map_changed (const struct export *export,
+                        struct vdisk_error *error);
+
+#endif /* VDISK_EXPORT_H */

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Raw: the disk's bytes as they are.  Into a stream they go in order;
+ * everywhere else each thread copies what it has read, and what is zeros
+ * already stays untouched.
+ */
+
+#include "export/export.h"
+
+#include "error.h"
+#include "export/raw.h"
+#include "util/align.h"
+#include "util/iszero.h"
+#include "util/minmax.h"
+
+/* What a thread copies at a time.  Less than a processor's cache, so that
+ * what was read is still in it when it is written. */
+#define PIECE_LENGTH (256 << 10)
+
+/* Zeros within data are worth no hole below this: file systems have none
+ * that small. */
+#define GRAIN 4096
+
+/* A thread's copying of a piece: data that was found and not copied yet. */
+struct copying {
+  struct export *export;
+  struct piece *piece;
+  uint64_t offset, end;
+  struct vdisk_error *error;
+};
+
+/* Where the bytes from 'offset' on, all zeros or none of them, end. */
+static uint64_t
+end_of_run (const uint8_t *bytes, uint64_t start, uint64_t offset,
+            uint64_t end, bool *zero)
+{
+  uint64_t next = offset;
+
+  do {
+    const uint8_t *from = bytes + (next - start);
+    const uint64_t grain_end = min_u64 (round_down (next, GRAIN) + GRAIN,
+                                        end);
+    const bool is_it = is_zero (from, grain_end - next);
+
+    if (next == offset)
+      *zero = is_it;
+    else if (is_it != *zero)
+      break;
+    next = grain_end;
+  } while (next < end);
+  return next;
+}
+
+/* Write a range that is in memory, but for its zeros. */
+static int
+write_but_zeros (struct sink *sink, const uint8_t *bytes, uint64_t start,
+                 uint64_t end, struct vdisk_error *error)
+{
+  uint64_t offset, next;
+  bool zero = false;
+  int r = 0;
+
+  for (offset = start; offset < end && r == 0; offset = next) {
+    next = end_of_run (bytes, start, offset, end, &zero);
+    r = zero ? sink_zero (sink, next - offset, offset, error)
+      : sink_write (sink, bytes + (offset - start), next - offset, offset,
+                    error);
+  }
+  return r;
+}
+
+/* Copy the data that was found. */
+static int
+copy_found (struct copying *copying)
+{
+  struct export *export = copying->export;
+  const uint64_t offset = copying->offset, count = copying->end - offset;
+  uint8_t *buffer = copying->piece->buffer;
+
+  copying->offset = copying->end;
+  if (count == 0)
+    return 0;
+  if (vdisk_pread (export->disks[0], buffer, count, offset,
+                   copying->error) == -1)
+    return -1;
+  if (export->options->detect_zeroes)
+    return write_but_zeros (export->sink, buffer, offset, offset + count,
+                            copying->error);
+  return sink_write (export->sink, buffer, count, offset, copying->error);
+}
+
+/* Share an extent's bytes with the file they are in, where the file system
+ * can do that. */
+static bool
+share_extent (struct copying *copying, const struct vdisk_extent *extent)
+{
+  struct export *export = copying->export;
+  const int fd = vdisk_layer_data_descriptor (export->disks[0],
+                                              extent->depth);
+
+  return extent->kind == VDISK_DATA && fd >= 0 &&
+    !export->options->detect_zeroes &&
+    sink_clone (export->sink, fd, extent->host_offset, extent->length,
+                extent->offset);
+}
+
+static int
+copy_extent (struct copying *copying, const struct vdisk_extent *extent)
+{
+  const uint64_t end = extent->offset + extent->length;
+
+  if (extent->kind != VDISK_DATA && extent->kind != VDISK_PACKED) {
+    if (copy_found (copying) == -1 ||
+        sink_zero (copying->export->sink, extent->length, extent->offset,
+                   copying->error) == -1)
+      return -1;
+  }
+  else if (share_extent (copying, extent)) {
+    if (copy_found (copying) == -1)
+      return -1;
+  }
+  else {
+    if (copying->offset == copying->end)
+      copying->offset = extent->offset;
+    copying->end = end;
+    return 0;
+  }
+  copying->offset = copying->end = end;
+  return 0;
+}
+
+static int
+take_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  return copy_extent (opaque, extent);
+}
+
+static int
+copy_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
+{
+  struct export *export = opaque;
+  unsigned i;
+
+  for (i = 0; i < piece->range_count; ++i) {
+    const struct range *range = &piece->ranges[i];
+    struct vdisk_error why = { 0 };
+    struct copying copying = {
+      .export = export, .piece = piece, .offset = range->offset,
+      .end = range->offset, .error = &why,
+    };
+
+    if (vdisk_extents (export->disks[0], range->offset, range->length,
+                       take_extent, &copying, error) == -1)
+      return -1;
+    if (why.errnum != 0 || copy_found (&copying) == -1)
+      return error_set (error, why.errnum, "%s", why.message);
+  }
+  return 0;
+}
+
+static int
+count_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
+{
+  (void) error;
+  export_advance (opaque, piece->length);
+  return 0;
+}
+
+/* Zero what lies between the pieces with data. */
+struct zeroing {
+  struct export *export;
+  const struct units *units;
+  struct pipeline *pipeline;
+  uint64_t position;            /* everything before it was put */
+};
+
+static int
+put_run (void *opaque, const struct unit_run *run, struct vdisk_error *error)
+{
+  struct zeroing *zeroing = opaque;
+  const uint64_t offset = unit_run_offset (zeroing->units, run);
+  const uint64_t length = unit_run_length (zeroing->units, run);
+
+  if (sink_zero (zeroing->export->sink, offset - zeroing->position,
+                 zeroing->position, error) == -1)
+    return -1;
+  zeroing->position = offset + length;
+  return pipeline_put (zeroing->pipeline, offset, length, error);
+}
+
+static int
+write_anywhere (struct export *export, const struct units *units,
+                struct vdisk_error *error)
+{
+  const struct pipeline_ops ops = {
+    .piece_length = PIECE_LENGTH, .buffer_size = PIECE_LENGTH,
+    .one_range = true, .work = copy_piece, .write = count_piece,
+  };
+  const uint64_t size = vdisk_size (units->disk);
+  struct zeroing zeroing = { .export = export, .units = units };
+  int r = -1;
+
+  zeroing.pipeline = pipeline_new (&ops, export, export->options->threads,
+                                   error);
+  if (zeroing.pipeline &&
+      units_walk (units, put_run, &zeroing, error) == 0)
+    r = pipeline_finish (zeroing.pipeline, error);
+  pipeline_free (zeroing.pipeline);
+  if (r == 0)
+    r = sink_zero (export->sink, size - zeroing.position, zeroing.position,
+                   error);
+  export->sink->position = size;
+  return r;
+}
+
+static int
+read_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
+{
+  const struct export *export = opaque;
+
+  return export_read_piece (export->disks[0], piece, error);
+}
+
+/* The next piece of a stream, after the zeros before it. */
+static int
+write_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
+{
+  struct export *export = opaque;
+  struct sink *sink = export->sink;
+
+  if (sink_put_zeros (sink, piece->ranges[0].offset - sink->position,
+                      error) == -1 ||
+      sink_put (sink, piece->buffer, piece->size, error) == -1)
+    return -1;
+  export_advance (export, piece->length);
+  return 0;
+}
+
+static int
+write_in_order (struct export *export, const struct units *units,
+                struct vdisk_error *error)
+{
+  const struct pipeline_ops ops = {
+    .piece_length = PIECE_LENGTH, .buffer_size = PIECE_LENGTH,
+    .one_range = true, .work = read_piece, .write = write_piece,
+  };
+
+  if (export_units_through (export, units, &ops, export, error) == -1)
+    return -1;
+  return sink_put_zeros (export->sink, vdisk_size (units->disk) -
+                         export->sink->position, error);
+}
+
+int
+raw_write_disk (struct export *export, struct vdisk_error *error)
+{
+  const struct units units = {
+    .disk = export->disks[0], .size = PIECE_LENGTH,
+  };
+
+  return export->sink->is_stream
+    ? write_in_order (export, &units, error)
+    : write_anywhere (export, &units, error);
+}
+
+int
+raw_plan (struct export *export, struct vdisk_error *error)
+{
+  const struct units units = {
+    .disk = export->disks[0], .size = PIECE_LENGTH,
+  };
+  struct unit_count count;
+
+  if (export_count_units (&units, &count, error) == -1)
+    return -1;
+  export->size = vdisk_size (units.disk);
+  export->total = count.bytes;
+  return 0;
+}
+
+static int
+raw_write (struct export *export, struct vdisk_error *error)
+{
+  if (sink_begin (export->sink, export->size, export->options->preallocate,
+                  error) == -1)
+    return -1;
+  return raw_write_disk (export, error);
+}
+
+const struct exporter exporter_raw = {
+  .name = "raw",
+  .help = "the disk's bytes, sparse where that is possible",
+  .plan = raw_plan,
+  .write = raw_write,
+};

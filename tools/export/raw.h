@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The disk's bytes as they are: all of a raw disk, and all but the footer
+ * of a fixed VHD.
+ */
+
+#ifndef VDISK_EXPORT_RAW_H
+#define VDISK_EXPORT_RAW_H
+
+struct export;
+struct vdisk_error;
+
+/* Plan for the bytes alone. */
+int raw_plan (struct export *export, struct vdisk_error *error);
+
+/* Write them to export->sink, which has begun, and leave its position
+ * after them. */
+int raw_write_disk (struct export *export, struct vdisk_error *error);
+
+#endif /* VDISK_EXPORT_RAW_H */

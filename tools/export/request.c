@@ -1,0 +1,642 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Options of 'vdisk export'. */
+
+#include "export/request.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "format/qcow2-disk.h"
+#include "image-options.h"
+#include "parse.h"
+#include "tool.h"
+#include "util/align.h"
+
+#define THREADS_MAX 64
+#define THREADS_DEFAULT_MAX 8
+
+/* Of VHDs.  Everyone uses 2 MiB. */
+#define BLOCK_SIZE_MIN 4096
+#define BLOCK_SIZE_MAX (16 << 20)
+#define BLOCK_SIZE_DEFAULT (2 << 20)
+
+enum {
+  OPTION_OUTPUT = OPTION_COMMAND,
+  OPTION_MEASURE,
+  OPTION_THREADS,
+  OPTION_PROGRESS,
+  OPTION_HELP,
+  OPTION_DETECT_ZEROES,
+  OPTION_PREALLOC,
+  OPTION_CLUSTER_SIZE,
+  OPTION_REFCOUNT_BITS,
+  OPTION_DATA_FILE,
+  OPTION_DATA_FILE_RAW,
+  OPTION_DIFF,
+  OPTION_DIFF_FORMAT,
+  OPTION_BACKING,
+  OPTION_BACKING_FORMAT,
+  OPTION_COMPRESSION,
+  OPTION_COMPRESSION_LEVEL,
+  OPTION_BLOCK_SIZE,
+  OPTION_FIXED,
+  OPTION_PARENT,
+  OPTION_UUID,
+  OPTION_PREFIX,
+  OPTION_CHECKSUM,
+  OPTION_OVA_XML,
+  OPTIONS_END,
+};
+
+static const struct option longopts[] = {
+  { "output",            required_argument, NULL, OPTION_OUTPUT },
+  { "measure",           no_argument,       NULL, OPTION_MEASURE },
+  { "threads",           required_argument, NULL, OPTION_THREADS },
+  { "progress",          required_argument, NULL, OPTION_PROGRESS },
+  { "help",              no_argument,       NULL, OPTION_HELP },
+  { "detect-zeroes",     no_argument,       NULL, OPTION_DETECT_ZEROES },
+  { "prealloc",          no_argument,       NULL, OPTION_PREALLOC },
+  { "cluster-size",      required_argument, NULL, OPTION_CLUSTER_SIZE },
+  { "refcount-bits",     required_argument, NULL, OPTION_REFCOUNT_BITS },
+  { "data-file",         required_argument, NULL, OPTION_DATA_FILE },
+  { "data-file-raw",     required_argument, NULL, OPTION_DATA_FILE_RAW },
+  { "diff",              required_argument, NULL, OPTION_DIFF },
+  { "diff-format",       required_argument, NULL, OPTION_DIFF_FORMAT },
+  { "backing",           required_argument, NULL, OPTION_BACKING },
+  { "backing-format",    required_argument, NULL, OPTION_BACKING_FORMAT },
+  { "compression",       required_argument, NULL, OPTION_COMPRESSION },
+  { "compression-level", required_argument, NULL, OPTION_COMPRESSION_LEVEL },
+  { "block-size",        required_argument, NULL, OPTION_BLOCK_SIZE },
+  { "fixed",             no_argument,       NULL, OPTION_FIXED },
+  { "parent",            required_argument, NULL, OPTION_PARENT },
+  { "uuid",              required_argument, NULL, OPTION_UUID },
+  { "prefix",            required_argument, NULL, OPTION_PREFIX },
+  { "checksum",          required_argument, NULL, OPTION_CHECKSUM },
+  { "ova-xml",           required_argument, NULL, OPTION_OVA_XML },
+  IMAGE_OPTIONS,
+  { NULL, 0, NULL, 0 }
+};
+
+/* Options that only one format has. */
+static const struct { int option; const struct exporter *exporter; }
+format_options[] = {
+  { OPTION_PREALLOC, &exporter_raw },
+  { OPTION_CLUSTER_SIZE, &exporter_qcow2 },
+  { OPTION_REFCOUNT_BITS, &exporter_qcow2 },
+  { OPTION_DATA_FILE, &exporter_qcow2 },
+  { OPTION_DATA_FILE_RAW, &exporter_qcow2 },
+  { OPTION_DIFF, &exporter_qcow2 },
+  { OPTION_DIFF_FORMAT, &exporter_qcow2 },
+  { OPTION_BACKING, &exporter_qcow2 },
+  { OPTION_BACKING_FORMAT, &exporter_qcow2 },
+  { OPTION_COMPRESSION, &exporter_qcow2 },
+  { OPTION_COMPRESSION_LEVEL, &exporter_qcow2 },
+  { OPTION_BLOCK_SIZE, &exporter_vhd },
+  { OPTION_FIXED, &exporter_vhd },
+  { OPTION_PARENT, &exporter_vhd },
+  { OPTION_UUID, &exporter_vhd },
+  { OPTION_PREFIX, &exporter_xva },
+  { OPTION_CHECKSUM, &exporter_xva },
+  { OPTION_OVA_XML, &exporter_xva },
+};
+
+#define FORMAT_OPTIONS (sizeof format_options / sizeof format_options[0])
+
+/* Parsing under way. */
+struct parsing {
+  struct export_request *request;
+  bool given[OPTIONS_END];
+  char **prefixes;              /* of --prefix, in their order */
+  size_t prefix_count;
+};
+
+void
+export_request_print_help (void)
+{
+  size_t i;
+
+  puts ("Usage: vdisk export [OPTION]... SOURCE DEST\n"
+        "       vdisk export -O xva [OPTION]... SOURCE=Ref:N... DEST\n"
+        "Write what a disk holds, and only that, in another format.  SOURCE\n"
+        "is an image or an NBD URI; DEST a file, - for standard output, or\n"
+        "for raw an NBD URI.\n"
+        "\n"
+        "  -O, --output=FORMAT     the format; see below\n"
+        "  --measure               print how many bytes it will have, and\n"
+        "                          write nothing\n"
+        "  --detect-zeroes         leave out data that is all zeros\n"
+        "  --threads=N             read with so many threads\n"
+        "  --progress=STYLE        bar, machine, json or none (default: a\n"
+        "                          bar if standard error is a terminal)\n"
+        "  --help                  this text\n"
+        "Sizes are numbers of bytes, or of k or M (powers of 1024).\n"
+        "\n"
+        "raw:\n"
+        "  --prealloc              allocate all of the file's space first\n"
+        "qcow2:\n"
+        "  --cluster-size=N        512 to 2M (default: 64k)\n"
+        "  --refcount-bits=N       1, 2, 4, 8, 16, 32 or 64 (default: 16)\n"
+        "  -c                      the same as --compression=zlib\n"
+        "  --compression=TYPE      zlib or zstd\n"
+        "  --compression-level=N   the library's level\n"
+        "  --diff=BASE             only what differs from the disk BASE\n"
+        "  --diff-format=FORMAT    the format of BASE\n"
+        "  --backing=NAME          record NAME as the backing file\n"
+        "  --backing-format=FORMAT and this as its format\n"
+        "  --data-file=NAME        write metadata only, for data in the raw\n"
+        "                          file NAME\n"
+        "  --data-file-raw=NAME    the same, and NAME is to stay valid raw\n"
+        "vhd:\n"
+        "  --block-size=N          4k to 16M (default: 2M)\n"
+        "  --fixed                 a fixed disk, not a dynamic one\n"
+        "  --parent=BASE           a differencing disk on the VHD BASE\n"
+        "  --uuid=UUID             the disk's UUID (default: random)\n"
+        "xva:\n"
+        "  --prefix=Ref:N          of the disk's members; repeat it for\n"
+        "                          several disks (default: Ref:0)\n"
+        "  --checksum=TYPE         xxhash or sha1 (default: xxhash)\n"
+        "  --ova-xml=FILE          the first member\n");
+  fputs (IMAGE_OPTIONS_HELP, stdout);
+  puts ("\nFormats:");
+  for (i = 0; exporters[i]; ++i)
+    printf ("  %-12s %s\n", exporters[i]->name, exporters[i]->help);
+}
+
+static bool
+wrong (const char *option, const char *rule)
+{
+  usage_error ("export", "--%s: '%s' is not %s", option, optarg, rule);
+  return false;
+}
+
+/* Take a whole number from min to max. */
+static bool
+take_number (const char *option, uint64_t min, uint64_t max, uint64_t *n)
+{
+  char rule[96];
+
+  if (parse_bytes (optarg, n) && isdigit (optarg[strlen (optarg) - 1]) &&
+      *n >= min && *n <= max)
+    return true;
+  snprintf (rule, sizeof rule, "a number from %" PRIu64 " to %" PRIu64, min,
+            max);
+  return wrong (option, rule);
+}
+
+/* Take a number of bytes that is a power of two. */
+static bool
+take_power (const char *option, uint64_t min, uint64_t max, uint64_t *n)
+{
+  char rule[96];
+
+  if (parse_bytes (optarg, n) && is_power_of_2 (*n) && *n >= min &&
+      *n <= max)
+    return true;
+  snprintf (rule, sizeof rule, "a power of two from %" PRIu64 " to %" PRIu64,
+            min, max);
+  return wrong (option, rule);
+}
+
+/* Take one of the words, of which there are 'count'. */
+static bool
+take_word (const char *option, const char *const *words, size_t count,
+           size_t *found)
+{
+  char rule[128] = "one of";
+  size_t i;
+
+  for (i = 0; i < count; ++i) {
+    if (strcmp (optarg, words[i]) == 0) {
+      *found = i;
+      return true;
+    }
+    strcat (strcat (rule, i > 0 ? ", " : " "), words[i]);
+  }
+  return wrong (option, rule);
+}
+
+static bool
+take_output (struct export_request *request)
+{
+  request->exporter = exporter_by_name (optarg);
+  return request->exporter != NULL ||
+    wrong ("output", "raw, qcow2, vhd, xva or chunked");
+}
+
+static bool
+take_progress (struct export_request *request)
+{
+  static const char *const words[] = { "none", "bar", "machine", "json" };
+  size_t i;
+
+  if (!take_word ("progress", words, 4, &i))
+    return false;
+  request->has_progress = true;
+  request->progress = i;
+  return true;
+}
+
+static bool
+take_threads (struct export_request *request)
+{
+  uint64_t n;
+
+  if (!take_number ("threads", 1, THREADS_MAX, &n))
+    return false;
+  request->options.threads = n;
+  return true;
+}
+
+static bool
+take_refcount_bits (struct export_options *options)
+{
+  uint64_t n;
+
+  if (!take_power ("refcount-bits", 1, 1 << QCOW2_REFCOUNT_ORDER_MAX, &n))
+    return false;
+  options->refcount_bits = n;
+  return true;
+}
+
+static bool
+take_compression (struct export_options *options, const char *word)
+{
+  if (strcmp (word, "zlib") == 0)
+    options->compression = COMPRESSION_ZLIB;
+  else if (strcmp (word, "zstd") == 0)
+    options->compression = COMPRESSION_ZSTD;
+  else
+    return wrong ("compression", "zlib or zstd");
+  return true;
+}
+
+static bool
+take_compression_level (struct export_options *options)
+{
+  uint64_t n;
+
+  /* zstd's highest; zlib's is checked when it is known which it is. */
+  if (!take_number ("compression-level", 1, 22, &n))
+    return false;
+  options->compression_level = n;
+  return true;
+}
+
+static bool
+take_checksum (struct export_options *options)
+{
+  static const char *const words[] = { "xxhash", "sha1" };
+  size_t i;
+
+  if (!take_word ("checksum", words, 2, &i))
+    return false;
+  options->sha1 = i == 1;
+  return true;
+}
+
+static bool
+take_diff_format (struct export_request *request)
+{
+  const char *const *name;
+
+  request->base_format = optarg;
+  if (strcmp (optarg, "vpc") == 0)
+    return true;
+  for (name = vdisk_formats (); *name; ++name)
+    if (strcmp (optarg, *name) == 0)
+      return true;
+  return wrong ("diff-format", "vhd, qcow2, qed or raw");
+}
+
+/* A prefix becomes the name of a folder in a tar file. */
+static bool
+is_prefix (const char *text)
+{
+  size_t letters = strspn (text, "abcdefghijklmnopqrstuvwxyz"
+                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+  const char *digits = text + letters + 1;
+
+  return letters > 0 && text[letters] == ':' && *digits != '\0' &&
+    strlen (text) <= 32 && strspn (digits, "0123456789") == strlen (digits);
+}
+
+static bool
+take_prefix (struct parsing *parsing)
+{
+  char **prefixes;
+
+  if (!is_prefix (optarg))
+    return wrong ("prefix", "letters, a colon and a number, as in Ref:7");
+  prefixes = reallocarray (parsing->prefixes, parsing->prefix_count + 1,
+                           sizeof *prefixes);
+  if (prefixes == NULL) {
+    complain ("out of memory");
+    return false;
+  }
+  parsing->prefixes = prefixes;
+  prefixes[parsing->prefix_count++] = optarg;
+  return true;
+}
+
+static bool
+take_option (struct parsing *parsing, int opt, int index)
+{
+  struct export_request *request = parsing->request;
+  struct export_options *options = &request->options;
+
+  if (opt < OPTIONS_END)
+    parsing->given[opt] = true;
+  switch (opt) {
+  case 'O':
+  case OPTION_OUTPUT:         return take_output (request);
+  case OPTION_MEASURE:        return request->measure = true;
+  case OPTION_THREADS:        return take_threads (request);
+  case OPTION_PROGRESS:       return take_progress (request);
+  case OPTION_HELP:           return request->help = true;
+  case OPTION_DETECT_ZEROES:  return options->detect_zeroes = true;
+  case OPTION_PREALLOC:       return options->preallocate = true;
+  case OPTION_CLUSTER_SIZE:
+    return take_power ("cluster-size", 1 << QCOW2_CLUSTER_BITS_MIN,
+                       1 << QCOW2_CLUSTER_BITS_MAX, &options->cluster_size);
+  case OPTION_REFCOUNT_BITS:  return take_refcount_bits (options);
+  case OPTION_DATA_FILE_RAW:  options->data_file_raw = true;
+                              /* fall through */
+  case OPTION_DATA_FILE:      options->data_file = optarg; return true;
+  case OPTION_PARENT:
+  case OPTION_DIFF:           request->base = optarg; return true;
+  case OPTION_DIFF_FORMAT:    return take_diff_format (request);
+  case OPTION_BACKING:        options->backing = optarg; return true;
+  case OPTION_BACKING_FORMAT: options->backing_format = optarg; return true;
+  case 'c':
+    parsing->given[OPTION_COMPRESSION] = true;
+    return take_compression (options, "zlib");
+  case OPTION_COMPRESSION:    return take_compression (options, optarg);
+  case OPTION_COMPRESSION_LEVEL: return take_compression_level (options);
+  case OPTION_BLOCK_SIZE:
+    return take_power ("block-size", BLOCK_SIZE_MIN, BLOCK_SIZE_MAX,
+                       &options->block_size);
+  case OPTION_FIXED:          return options->fixed = true;
+  case OPTION_UUID:           options->uuid = optarg; return true;
+  case OPTION_PREFIX:         return take_prefix (parsing);
+  case OPTION_CHECKSUM:       return take_checksum (options);
+  case OPTION_OVA_XML:        options->ova_xml = optarg; return true;
+  case OPTION_IMAGE:
+  case OPTION_FORCE_SHARE:
+    return image_options_take (request->image_options, opt, longopts, index);
+  default:
+    /* getopt_long has said what is wrong. */
+    fprintf (stderr, "Try 'vdisk export --help'.\n");
+    return false;
+  }
+}
+
+static const char *
+name_of_option (int option)
+{
+  size_t i;
+
+  for (i = 0; longopts[i].val != option; ++i)
+    ;
+  return longopts[i].name;
+}
+
+/* Refuse options that would do nothing, rather than ignore them. */
+static bool
+check_format_options (const struct parsing *parsing)
+{
+  const struct exporter *exporter = parsing->request->exporter;
+  size_t i;
+
+  for (i = 0; i < FORMAT_OPTIONS; ++i)
+    if (parsing->given[format_options[i].option] &&
+        format_options[i].exporter != exporter) {
+      usage_error ("export", "--%s goes with -O %s",
+                   name_of_option (format_options[i].option),
+                   format_options[i].exporter->name);
+      return false;
+    }
+  return true;
+}
+
+static bool
+needs (const struct parsing *parsing, int option, int other)
+{
+  if (!parsing->given[option] || parsing->given[other])
+    return true;
+  usage_error ("export", "--%s goes with --%s", name_of_option (option),
+               name_of_option (other));
+  return false;
+}
+
+static bool
+excludes (const struct parsing *parsing, int option, int other)
+{
+  if (!parsing->given[option] || !parsing->given[other])
+    return true;
+  usage_error ("export", "--%s does not go with --%s",
+               name_of_option (option), name_of_option (other));
+  return false;
+}
+
+static bool
+check_compression (const struct export_options *options)
+{
+  if (options->compression == COMPRESSION_NONE)
+    return true;
+  /* Compressed clusters share host clusters, up to some thousands. */
+  if (options->refcount_bits < 16)
+    usage_error ("export", "--refcount-bits: compression needs 16 at least");
+  else if (options->compression == COMPRESSION_ZLIB &&
+           options->compression_level > 9)
+    usage_error ("export", "--compression-level: zlib's levels are 1 to 9");
+  else
+    return true;
+  return false;
+}
+
+static bool
+check_combination (const struct parsing *parsing)
+{
+  const struct export_request *request = parsing->request;
+
+  if (request->measure &&
+      request->exporter->is_size_unknown &&
+      request->exporter->is_size_unknown (&request->options)) {
+    usage_error ("export", "--measure: with --%s the size depends on the "
+                 "data", request->options.detect_zeroes
+                 ? "detect-zeroes" : "compression");
+    return false;
+  }
+  return check_format_options (parsing) &&
+    needs (parsing, OPTION_DIFF_FORMAT, OPTION_DIFF) &&
+    needs (parsing, OPTION_BACKING, OPTION_DIFF) &&
+    needs (parsing, OPTION_BACKING_FORMAT, OPTION_BACKING) &&
+    needs (parsing, OPTION_COMPRESSION_LEVEL, OPTION_COMPRESSION) &&
+    excludes (parsing, OPTION_DATA_FILE, OPTION_DATA_FILE_RAW) &&
+    excludes (parsing, OPTION_DATA_FILE, OPTION_COMPRESSION) &&
+    excludes (parsing, OPTION_DATA_FILE_RAW, OPTION_COMPRESSION) &&
+    excludes (parsing, OPTION_DATA_FILE, OPTION_DETECT_ZEROES) &&
+    excludes (parsing, OPTION_DATA_FILE_RAW, OPTION_DETECT_ZEROES) &&
+    excludes (parsing, OPTION_DATA_FILE, OPTION_DIFF) &&
+    excludes (parsing, OPTION_DATA_FILE_RAW, OPTION_DIFF) &&
+    excludes (parsing, OPTION_FIXED, OPTION_PARENT) &&
+    excludes (parsing, OPTION_FIXED, OPTION_BLOCK_SIZE) &&
+    check_compression (&request->options);
+}
+
+/* Where "SOURCE=Ref:7" has its prefix, or NULL. */
+static const char *
+find_prefix (const struct parsing *parsing, const char *text)
+{
+  const char *equals = strrchr (text, '=');
+
+  if (parsing->request->exporter != &exporter_xva ||
+      parsing->prefix_count > 0 || equals == NULL ||
+      !is_prefix (equals + 1))
+    return NULL;
+  return equals + 1;
+}
+
+static bool
+take_source (struct parsing *parsing, size_t i, const char *text)
+{
+  struct export_source *source = &parsing->request->sources[i];
+  const char *prefix = find_prefix (parsing, text);
+
+  source->name = prefix ? strndup (text, prefix - 1 - text) : strdup (text);
+  source->prefix = prefix;
+  if (i < parsing->prefix_count)
+    source->prefix = parsing->prefixes[i];
+  if (source->name)
+    return true;
+  complain ("out of memory");
+  return false;
+}
+
+static int
+compare_prefixes (const void *a, const void *b)
+{
+  return strcmp (((const struct export_source *) a)->prefix,
+                 ((const struct export_source *) b)->prefix);
+}
+
+/* Every disk of an XVA has a prefix of its own. */
+static bool
+check_prefixes (struct parsing *parsing)
+{
+  struct export_request *request = parsing->request;
+  struct export_source *sources = request->sources;
+  size_t i;
+
+  if (parsing->prefix_count > request->source_count) {
+    usage_error ("export", "--prefix: there are more of them than sources");
+    return false;
+  }
+  if (request->source_count == 1 && sources[0].prefix == NULL)
+    sources[0].prefix = "Ref:0";
+  for (i = 0; i < request->source_count; ++i)
+    if (sources[i].prefix == NULL) {
+      usage_error ("export", "'%s' has no prefix: several disks need "
+                   "SOURCE=Ref:N or a --prefix for each", sources[i].name);
+      return false;
+    }
+  qsort (sources, request->source_count, sizeof *sources, compare_prefixes);
+  for (i = 1; i < request->source_count; ++i)
+    if (compare_prefixes (&sources[i - 1], &sources[i]) == 0) {
+      usage_error ("export", "'%s' and '%s' have the same prefix %s",
+                   sources[i - 1].name, sources[i].name, sources[i].prefix);
+      return false;
+    }
+  return true;
+}
+
+/* Take what stands after the options. */
+static bool
+take_names (struct parsing *parsing, int argc, char **argv)
+{
+  struct export_request *request = parsing->request;
+  const bool many = request->exporter == &exporter_xva;
+  size_t count = argc - optind, i;
+
+  if (count == 0 || (count == 1 && !request->measure)) {
+    usage_error ("export", count == 0 ? "a source is missing"
+                 : "a destination is missing");
+    return false;
+  }
+  if (count > 1)
+    request->destination = argv[optind + --count];
+  if (request->destination && is_nbd_uri (request->destination) &&
+      request->exporter != &exporter_raw) {
+    usage_error ("export", "an NBD server takes raw disks: -O %s needs a "
+                 "file or a stream", request->exporter->name);
+    return false;
+  }
+  if (count > 1 && !many) {
+    usage_error ("export", "there can be only one source and one "
+                 "destination");
+    return false;
+  }
+  request->sources = calloc (count, sizeof *request->sources);
+  if (request->sources == NULL) {
+    complain ("out of memory");
+    return false;
+  }
+  for (i = 0; i < count; ++i, ++request->source_count)
+    if (!take_source (parsing, i, argv[optind + i]))
+      return false;
+  return !many || check_prefixes (parsing);
+}
+
+static void
+set_defaults (struct export_request *request)
+{
+  const long processors = sysconf (_SC_NPROCESSORS_ONLN);
+
+  request->exporter = exporters[0];
+  request->image_options = image_options_new ();
+  request->options.threads = processors < 1 ? 1
+    : processors > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : processors;
+  request->options.cluster_size = 64 << 10;
+  request->options.refcount_bits = 16;
+  request->options.block_size = BLOCK_SIZE_DEFAULT;
+}
+
+static bool
+parse (struct parsing *parsing, int argc, char **argv)
+{
+  int opt, index = 0;
+
+  while ((opt = getopt_long (argc, argv, "O:c", longopts, &index)) != -1)
+    if (!take_option (parsing, opt, index))
+      return false;
+  return parsing->request->help ||
+    (check_combination (parsing) && take_names (parsing, argc, argv));
+}
+
+bool
+export_request_parse (struct export_request *request, int argc, char **argv)
+{
+  struct parsing parsing = { .request = request };
+  bool right;
+
+  set_defaults (request);
+  right = parse (&parsing, argc, argv);
+  free (parsing.prefixes);
+  return right;
+}
+
+void
+export_request_free (struct export_request *request)
+{
+  size_t i;
+
+  for (i = 0; i < request->source_count; ++i)
+    free (request->sources[i].name);
+  free (request->sources);
+  vdisk_options_free (request->image_options);
+}

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files, block devices, and streams (pipes, sockets, standard output). */
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/fs.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "error.h"
+#include "export/interrupt.h"
+#include "export/sink.h"
+#include "source/file-lock.h"
+#include "util/align.h"
+
+/* Gives a pipe's reader and us less reason to wait for each other. */
+#define PIPE_SIZE (1 << 20)
+
+#define SECTOR 512
+
+struct file {
+  struct sink sink;
+  int fd;
+  bool is_regular;
+  bool is_new;                  /* there was no such file before */
+  bool is_finished;
+  uint64_t size;                /* block device: its size */
+  uint32_t block_size;          /* unit of cloning */
+  atomic_bool cannot_clone;     /* it has turned out */
+};
+
+static int
+file_error (const struct sink *sink, const char *doing,
+            struct vdisk_error *error)
+{
+  return error_set (error, errno, "%s: %s: %s", sink->name, doing,
+                    strerror (errno));
+}
+
+static int
+begin_regular (struct file *file, uint64_t size, bool preallocate,
+               struct vdisk_error *error)
+{
+  struct sink *sink = &file->sink;
+  int r;
+
+  if (ftruncate (file->fd, 0) == -1 || ftruncate (file->fd, size) == -1)
+    return file_error (sink, "setting its size", error);
+  sink->is_zeroed = true;
+  if (preallocate && size > 0) {
+    while ((r = fallocate (file->fd, 0, 0, size)) == -1 && errno == EINTR)
+      if (interrupt_check (error) == -1)
+        return -1;
+    if (r == -1)
+      return file_error (sink, "allocating its space", error);
+  }
+  return 0;
+}
+
+static int
+file_begin (struct sink *sink, uint64_t size, bool preallocate,
+            struct vdisk_error *error)
+{
+  struct file *file = (struct file *) sink;
+
+  if (file->is_regular) {
+    interrupt_set_partial (sink->name);
+    return begin_regular (file, size, preallocate, error);
+  }
+  if (preallocate)
+    return error_set (error, EINVAL, "%s: --prealloc needs a regular file",
+                      sink->name);
+  if (!sink->is_stream && size > file->size)
+    return error_set (error, ENOSPC, "%s: the device has %" PRIu64 " bytes, "
+                      "%" PRIu64 " are needed", sink->name, file->size,
+                      size);
+  return 0;
+}
+
+static int
+file_write (struct sink *sink, const void *buffer, size_t count,
+            uint64_t offset, struct vdisk_error *error)
+{
+  const struct file *file = (const struct file *) sink;
+  const char *from = buffer;
+
+  while (count > 0) {
+    ssize_t r = sink->is_stream ? write (file->fd, from, count)
+      : pwrite (file->fd, from, count, offset);
+
+    if (r == -1 && errno == EINTR) {
+      if (interrupt_check (error) == -1)
+        return -1;
+      continue;
+    }
+    if (r == -1)
+      return file_error (sink, "writing", error);
+    from += r;
+    count -= r;
+    offset += r;
+  }
+  return 0;
+}
+
+/* Where a device cannot zero by itself the kernel writes zeros. */
+static int
+device_zero (struct sink *sink, uint64_t count, uint64_t offset,
+             struct vdisk_error *error)
+{
+  const struct file *file = (const struct file *) sink;
+  const uint64_t end = offset + count;
+  static const char zeros[SECTOR];
+  uint64_t range[2];
+
+  /* The ioctl wants whole sectors. */
+  range[0] = round_up (offset, sizeof zeros);
+  if (range[0] >= round_down (end, sizeof zeros))
+    return file_write (sink, zeros, count, offset, error);
+  range[1] = round_down (end, sizeof zeros) - range[0];
+  if (file_write (sink, zeros, range[0] - offset, offset, error) == -1)
+    return -1;
+  if (ioctl (file->fd, BLKZEROOUT, range) == -1)
+    return file_error (sink, "zeroing", error);
+  return file_write (sink, zeros, end - range[0] - range[1],
+                     range[0] + range[1], error);
+}
+
+/* Some file systems let files share blocks. */
+static int
+file_clone (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
+            uint64_t offset)
+{
+  struct file *file = (struct file *) sink;
+  struct file_clone_range range = {
+    .src_fd = fd, .src_offset = fd_offset, .src_length = count,
+    .dest_offset = offset,
+  };
+
+  if (atomic_load (&file->cannot_clone) ||
+      !is_aligned (fd_offset | count | offset, file->block_size))
+    return 0;
+  if (ioctl (file->fd, FICLONERANGE, &range) == 0)
+    return 1;
+  if (errno == EOPNOTSUPP || errno == EXDEV || errno == ENOTTY ||
+      errno == EBADF || errno == ENOSYS)
+    atomic_store (&file->cannot_clone, true);
+  return 0;
+}
+
+static int
+file_finish (struct sink *sink, struct vdisk_error *error)
+{
+  struct file *file = (struct file *) sink;
+  int fd = file->fd;
+
+  if (file->is_regular && ftruncate (fd, sink->position) == -1)
+    return file_error (sink, "setting its size", error);
+  /* Some file systems tell only now what could not be written. */
+  file->fd = -1;
+  if (close (fd) == -1)
+    return file_error (sink, "closing", error);
+  file->is_finished = true;
+  return 0;
+}
+
+static void
+file_close (struct sink *sink)
+{
+  struct file *file = (struct file *) sink;
+
+  interrupt_set_partial (NULL);
+  if (file->is_regular && !file->is_finished &&
+      (file->is_new || sink->has_begun))
+    unlink (sink->name);
+  if (file->fd >= 0)
+    close (file->fd);
+  free (sink->name);
+  free (file);
+}
+
+static const struct sink_ops file_ops = {
+  .begin = file_begin,
+  .write = file_write,
+  .clone = file_clone,
+  .finish = file_finish,
+  .close = file_close,
+};
+
+static const struct sink_ops device_ops = {
+  .begin = file_begin,
+  .write = file_write,
+  .zero = device_zero,
+  .finish = file_finish,
+  .close = file_close,
+};
+
+/* A sink of an open descriptor, which it owns.  NULL on error: then the
+ * descriptor is closed. */
+static struct file *
+new_file (int fd, const char *name, struct vdisk_error *error)
+{
+  struct file *file = calloc (1, sizeof *file);
+
+  if (file)
+    file->sink.name = strdup (name);
+  if (file == NULL || file->sink.name == NULL) {
+    error_no_memory (error, name);
+    close (fd);
+    free (file);
+    return NULL;
+  }
+  file->fd = fd;
+  file->sink.ops = &file_ops;
+  return file;
+}
+
+/* Refuse a file that is being read. */
+static int
+check_against (const struct file *file, const struct stat *st,
+               struct vdisk *disk, struct vdisk_error *error)
+{
+  unsigned depth;
+
+  for (depth = 0; depth < vdisk_layers (disk); ++depth) {
+    const char *names[] = {
+      vdisk_layer_file (disk, depth), vdisk_layer_data_file (disk, depth),
+    };
+    struct stat read;
+    size_t i;
+
+    for (i = 0; i < 2; ++i)
+      if (stat (names[i], &read) == 0 && read.st_dev == st->st_dev &&
+          read.st_ino == st->st_ino)
+        return error_set (error, EINVAL, "%s: this is a file of what is "
+                          "exported (%s), and would be destroyed",
+                          file->sink.name, names[i]);
+  }
+  return 0;
+}
+
+/* Find out what kind of file it is, and that it may be written. */
+static int
+examine (struct file *file, struct vdisk *const *disks, size_t disk_count,
+         struct vdisk_error *error)
+{
+  struct sink *sink = &file->sink;
+  struct stat st;
+  off_t end;
+  size_t i;
+
+  if (fstat (file->fd, &st) == -1)
+    return file_error (sink, "looking at it", error);
+  file->is_regular = S_ISREG (st.st_mode);
+  file->block_size = st.st_blksize;
+  if (!file->is_regular && !S_ISBLK (st.st_mode)) {
+    sink->is_stream = true;
+    return 0;
+  }
+  for (i = 0; i < disk_count; ++i)
+    if (check_against (file, &st, disks[i], error) == -1)
+      return -1;
+  if (file_lock_for_writing (file->fd, sink->name, error) == -1)
+    return -1;
+  if (file->is_regular)
+    return 0;
+  sink->ops = &device_ops;
+  end = lseek (file->fd, 0, SEEK_END);
+  if (end == -1)
+    return file_error (sink, "finding its size", error);
+  file->size = end;
+  return 0;
+}
+
+/* Locks need a descriptor that can be read, a pipe one that cannot.  A
+ * block device that is in use (mounted, say) cannot be opened with
+ * O_EXCL. */
+static int
+open_existing (const char *path)
+{
+  struct stat st;
+  int flags = O_WRONLY;
+
+  if (stat (path, &st) == -1)
+    return -1;
+  if (S_ISREG (st.st_mode))
+    flags = O_RDWR;
+  else if (S_ISBLK (st.st_mode))
+    flags = O_RDWR | O_EXCL;
+  return open (path, flags | O_CLOEXEC | O_NOCTTY);
+}
+
+struct sink *
+sink_file_open (const char *path, struct vdisk *const *disks,
+                size_t disk_count, struct vdisk_error *error)
+{
+  int fd = open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  bool is_new = fd != -1;
+  struct file *file;
+
+  if (fd == -1 && errno == EEXIST)
+    fd = open_existing (path);
+  if (fd == -1) {
+    error_record (error, errno, "%s: %s", path, strerror (errno));
+    return NULL;
+  }
+  file = new_file (fd, path, error);
+  if (file == NULL) {
+    if (is_new)
+      unlink (path);
+    return NULL;
+  }
+  file->is_new = is_new;
+  if (examine (file, disks, disk_count, error) == -1) {
+    file_close (&file->sink);
+    return NULL;
+  }
+  return &file->sink;
+}
+
+/* Whatever it is, it may hold something already and is written only from
+ * where it stands. */
+struct sink *
+sink_stdout (struct vdisk_error *error)
+{
+  struct file *file;
+  int fd;
+
+  if (isatty (STDOUT_FILENO)) {
+    error_record (error, EINVAL, "standard output is a terminal");
+    return NULL;
+  }
+  fd = fcntl (STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (fd == -1) {
+    error_record (error, errno, "standard output: %s", strerror (errno));
+    return NULL;
+  }
+  fcntl (fd, F_SETPIPE_SZ, PIPE_SIZE);
+  file = new_file (fd, "standard output", error);
+  if (file == NULL)
+    return NULL;
+  file->sink.is_stream = true;
+  return &file->sink;
+}

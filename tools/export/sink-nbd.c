@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A writable NBD server. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libnbd.h>
+
+#include "error.h"
+#include "export/sink.h"
+#include "util/minmax.h"
+
+/* With a server that says it may be written so. */
+#define CONNECTIONS_MAX 4
+
+/* Requests are at most so long: data, which every server takes, and
+ * zeros, which take a server long if it has to write them. */
+#define WRITE_MAX (UINT64_C (1) << 20)
+#define ZERO_MAX (UINT64_C (128) << 20)
+
+struct nbd {
+  struct sink sink;
+  uint64_t size;
+  unsigned connections;
+  pthread_mutex_t lock;         /* of what follows */
+  pthread_cond_t is_free;
+  struct nbd_handle *idle[CONNECTIONS_MAX];     /* nobody uses these */
+  unsigned idle_count;
+};
+
+static int
+nbd_error (const struct sink *sink, const char *doing,
+           struct vdisk_error *error)
+{
+  const int errnum = nbd_get_errno ();
+
+  return error_set (error, errnum ? errnum : EIO, "%s: %s: %s", sink->name,
+                    doing, nbd_get_error ());
+}
+
+static struct nbd_handle *
+take (struct nbd *nbd)
+{
+  struct nbd_handle *handle;
+
+  pthread_mutex_lock (&nbd->lock);
+  while (nbd->idle_count == 0)
+    pthread_cond_wait (&nbd->is_free, &nbd->lock);
+  handle = nbd->idle[--nbd->idle_count];
+  pthread_mutex_unlock (&nbd->lock);
+  return handle;
+}
+
+static void
+give_back (struct nbd *nbd, struct nbd_handle *handle)
+{
+  pthread_mutex_lock (&nbd->lock);
+  nbd->idle[nbd->idle_count++] = handle;
+  pthread_cond_signal (&nbd->is_free);
+  pthread_mutex_unlock (&nbd->lock);
+}
+
+/* The server's disk may be larger: what is past ours stays as it is. */
+static int
+nbd_begin (struct sink *sink, uint64_t size, bool preallocate,
+           struct vdisk_error *error)
+{
+  const struct nbd *nbd = (const struct nbd *) sink;
+
+  if (preallocate)
+    return error_set (error, EINVAL, "%s: --prealloc needs a regular file",
+                      sink->name);
+  if (size > nbd->size)
+    return error_set (error, ENOSPC, "%s: the server's disk has %" PRIu64
+                      " bytes, %" PRIu64 " are needed", sink->name,
+                      nbd->size, size);
+  return 0;
+}
+
+static int
+nbd_write (struct sink *sink, const void *buffer, size_t count,
+           uint64_t offset, struct vdisk_error *error)
+{
+  struct nbd *nbd = (struct nbd *) sink;
+  struct nbd_handle *handle = take (nbd);
+  const char *from = buffer;
+  size_t n;
+  int r = 0;
+
+  for (; count > 0 && r == 0; count -= n, from += n, offset += n) {
+    n = min_u64 (count, WRITE_MAX);
+    if (nbd_pwrite (handle, from, n, offset, 0) == -1)
+      r = nbd_error (sink, "writing", error);
+  }
+  give_back (nbd, handle);
+  return r;
+}
+
+static int
+zero_by_command (struct sink *sink, uint64_t count, uint64_t offset,
+                 struct vdisk_error *error)
+{
+  struct nbd *nbd = (struct nbd *) sink;
+  struct nbd_handle *handle = take (nbd);
+  uint64_t n;
+  int r = 0;
+
+  for (; count > 0 && r == 0; count -= n, offset += n) {
+    n = min_u64 (count, ZERO_MAX);
+    if (nbd_zero (handle, n, offset, 0) == -1)
+      r = nbd_error (sink, "zeroing", error);
+  }
+  give_back (nbd, handle);
+  return r;
+}
+
+static int
+nbd_finish (struct sink *sink, struct vdisk_error *error)
+{
+  struct nbd *nbd = (struct nbd *) sink;
+  struct nbd_handle *handle = nbd->idle[0];
+
+  /* One is enough: several are used only where they see the same. */
+  if (nbd_can_flush (handle) == 1 && nbd_flush (handle, 0) == -1)
+    return nbd_error (sink, "flushing", error);
+  return 0;
+}
+
+static void
+nbd_sink_close (struct sink *sink)
+{
+  struct nbd *nbd = (struct nbd *) sink;
+  unsigned i;
+
+  for (i = 0; i < nbd->idle_count; ++i) {
+    nbd_shutdown (nbd->idle[i], 0);
+    nbd_close (nbd->idle[i]);
+  }
+  pthread_mutex_destroy (&nbd->lock);
+  pthread_cond_destroy (&nbd->is_free);
+  free (sink->name);
+  free (nbd);
+}
+
+static const struct sink_ops nbd_ops = {
+  .begin = nbd_begin,
+  .write = nbd_write,
+  .finish = nbd_finish,
+  .close = nbd_sink_close,
+};
+
+static const struct sink_ops zeroing_ops = {
+  .begin = nbd_begin,
+  .write = nbd_write,
+  .zero = zero_by_command,
+  .finish = nbd_finish,
+  .close = nbd_sink_close,
+};
+
+static int
+open_connection (struct nbd *nbd, struct vdisk_error *error)
+{
+  struct nbd_handle *handle = nbd_create ();
+
+  if (handle == NULL)
+    return nbd_error (&nbd->sink, "connecting", error);
+  if (nbd_connect_uri (handle, nbd->sink.name) == -1) {
+    nbd_error (&nbd->sink, "connecting", error);
+    nbd_close (handle);
+    return -1;
+  }
+  nbd->idle[nbd->idle_count++] = handle;
+  return 0;
+}
+
+static int
+examine (struct nbd *nbd, struct vdisk_error *error)
+{
+  struct nbd_handle *handle = nbd->idle[0];
+  const int64_t size = nbd_get_size (handle);
+
+  if (size == -1)
+    return nbd_error (&nbd->sink, "finding its size", error);
+  nbd->size = size;
+  if (nbd_is_read_only (handle) != 0)
+    return error_set (error, EROFS, "%s: the server's disk is read-only",
+                      nbd->sink.name);
+  nbd->sink.ops = nbd_can_zero (handle) == 1 ? &zeroing_ops : &nbd_ops;
+  nbd->connections = nbd_can_multi_conn (handle) == 1 ? CONNECTIONS_MAX : 1;
+  return 0;
+}
+
+struct sink *
+sink_nbd_open (const char *uri, struct vdisk_error *error)
+{
+  struct nbd *nbd = calloc (1, sizeof *nbd);
+
+  if (nbd == NULL) {
+    error_no_memory (error, uri);
+    return NULL;
+  }
+  pthread_mutex_init (&nbd->lock, NULL);
+  pthread_cond_init (&nbd->is_free, NULL);
+  nbd->sink.ops = &nbd_ops;
+  nbd->sink.name = strdup (uri);
+  if (nbd->sink.name == NULL) {
+    error_no_memory (error, uri);
+    goto fail;
+  }
+  if (open_connection (nbd, error) == -1 || examine (nbd, error) == -1)
+    goto fail;
+  while (nbd->idle_count < nbd->connections)
+    if (open_connection (nbd, error) == -1)
+      goto fail;
+  return &nbd->sink;
+
+ fail:
+  nbd_sink_close (&nbd->sink);
+  return NULL;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What all destinations have in common. */
+
+#include "export/sink.h"
+
+#include <string.h>
+
+#include "error.h"
+#include "util/minmax.h"
+
+bool
+is_nbd_uri (const char *name)
+{
+  static const char *const schemes[] = {
+    "nbd://", "nbds://", "nbd+unix://", "nbds+unix://", "nbd+vsock://",
+    "nbds+vsock://",
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof schemes / sizeof schemes[0]; ++i)
+    if (strncmp (name, schemes[i], strlen (schemes[i])) == 0)
+      return true;
+  return false;
+}
+
+struct sink *
+sink_open (const char *destination, struct vdisk *const *disks,
+           size_t disk_count, struct vdisk_error *error)
+{
+  if (strcmp (destination, "-") == 0)
+    return sink_stdout (error);
+  if (is_nbd_uri (destination))
+    return sink_nbd_open (destination, error);
+  return sink_file_open (destination, disks, disk_count, error);
+}
+
+int
+sink_begin (struct sink *sink, uint64_t size, bool preallocate,
+            struct vdisk_error *error)
+{
+  sink->has_begun = true;
+  return sink->ops->begin (sink, size, preallocate, error);
+}
+
+int
+sink_put (struct sink *sink, const void *buffer, size_t count,
+          struct vdisk_error *error)
+{
+  if (sink->ops->write (sink, buffer, count, sink->position, error) == -1)
+    return -1;
+  sink->position += count;
+  return 0;
+}
+
+/* Write zeros for want of anything better. */
+static int
+write_zeros (struct sink *sink, uint64_t count, uint64_t offset,
+             struct vdisk_error *error)
+{
+  static const char zeros[256 << 10];
+  uint64_t n;
+
+  for (; count > 0; count -= n, offset += n) {
+    n = min_u64 (count, sizeof zeros);
+    if (sink->ops->write (sink, zeros, n, offset, error) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+int
+sink_zero (struct sink *sink, uint64_t count, uint64_t offset,
+           struct vdisk_error *error)
+{
+  if (count == 0 || sink->is_zeroed)
+    return 0;
+  if (sink->ops->zero)
+    return sink->ops->zero (sink, count, offset, error);
+  return write_zeros (sink, count, offset, error);
+}
+
+int
+sink_put_zeros (struct sink *sink, uint64_t count,
+                struct vdisk_error *error)
+{
+  if (sink_zero (sink, count, sink->position, error) == -1)
+    return -1;
+  sink->position += count;
+  return 0;
+}
+
+int
+sink_write (struct sink *sink, const void *buffer, size_t count,
+            uint64_t offset, struct vdisk_error *error)
+{
+  return sink->ops->write (sink, buffer, count, offset, error);
+}
+
+int
+sink_clone (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
+            uint64_t offset)
+{
+  return sink->ops->clone
+    ? sink->ops->clone (sink, fd, fd_offset, count, offset) : 0;
+}
+
+int
+sink_finish (struct sink *sink, struct vdisk_error *error)
+{
+  return sink->ops->finish (sink, error);
+}
+
+void
+sink_close (struct sink *sink)
+{
+  if (sink)
+    sink->ops->close (sink);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Where an export goes: a file or block device, a stream, an NBD server.
+ *
+ * All can be written from front to back (sink_put); those that are no
+ * streams also at any offset, by any thread.
+ */
+
+#ifndef VDISK_SINK_H
+#define VDISK_SINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vdisk.h"
+
+struct sink;
+
+struct sink_ops {
+  /* Before anything is written: from now on what was there is lost. */
+  int (*begin) (struct sink *sink, uint64_t size, bool preallocate,
+                struct vdisk_error *error);
+
+  /* Write all of it.  A stream gets the offsets in order. */
+  int (*write) (struct sink *sink, const void *buffer, size_t count,
+                uint64_t offset, struct vdisk_error *error);
+
+  /* Make the range read as zeros.  NULL: by writing them. */
+  int (*zero) (struct sink *sink, uint64_t count, uint64_t offset,
+               struct vdisk_error *error);
+
+  /* Share a range of an open file, if both can: 1 if that is done, else
+   * 0.  NULL: it never can. */
+  int (*clone) (struct sink *sink, int fd, uint64_t fd_offset,
+                uint64_t count, uint64_t offset);
+
+  /* Everything is written, sink->position bytes from the start. */
+  int (*finish) (struct sink *sink, struct vdisk_error *error);
+
+  /* Free everything, the sink included.  A file that was not finished is
+   * removed. */
+  void (*close) (struct sink *sink);
+};
+
+/* Implementations embed this as their first member. */
+struct sink {
+  const struct sink_ops *ops;
+  char *name;                   /* for messages */
+  bool is_stream;
+  bool is_zeroed;               /* reads as zeros once it has begun */
+  bool has_begun;
+  uint64_t position;            /* of sink_put */
+};
+
+/* Open the destination that the user has named: a path, "-" for standard
+ * output, or an NBD URI.  It must not be a file that one of the disks is
+ * read from.  Nothing is lost before sink_begin.  NULL on error. */
+struct sink *sink_open (const char *destination, struct vdisk *const *disks,
+                        size_t disk_count, struct vdisk_error *error);
+
+bool is_nbd_uri (const char *name);
+
+/* The implementations.  NULL on error. */
+struct sink *sink_file_open (const char *path, struct vdisk *const *disks,
+                             size_t disk_count, struct vdisk_error *error);
+struct sink *sink_stdout (struct vdisk_error *error);
+struct sink *sink_nbd_open (const char *uri, struct vdisk_error *error);
+
+/* Begin: the size is what will be written, or 0 if that is not known. */
+int sink_begin (struct sink *sink, uint64_t size, bool preallocate,
+                struct vdisk_error *error);
+
+/* Append bytes, or zeros, which may leave a hole. */
+int sink_put (struct sink *sink, const void *buffer, size_t count,
+              struct vdisk_error *error);
+int sink_put_zeros (struct sink *sink, uint64_t count,
+                    struct vdisk_error *error);
+
+/* Not for streams: write at an offset; make a range zeros, which is
+ * nothing to do where it is. */
+int sink_write (struct sink *sink, const void *buffer, size_t count,
+                uint64_t offset, struct vdisk_error *error);
+int sink_zero (struct sink *sink, uint64_t count, uint64_t offset,
+               struct vdisk_error *error);
+int sink_clone (struct sink *sink, int fd, uint64_t fd_offset,
+                uint64_t count, uint64_t offset);
+
+int sink_finish (struct sink *sink, struct vdisk_error *error);
+
+/* Accepts NULL. */
+void sink_close (struct sink *sink);
+
+#endif /* VDISK_SINK_H */

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Footers and headers of VHDs. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "error.h"
+#include "export/vhd.h"
+#include "util/align.h"
+
+#define CREATOR "vdsk"
+#define CREATOR_VERSION 0x00010000
+#define CREATOR_OS 0x5769326b           /* "Wi2k", which all know */
+#define FEATURES_RESERVED 2             /* always set */
+#define VERSION 0x00010000
+#define EPOCH 946684800                 /* 2000-01-01 UTC */
+
+uint64_t
+vhd_recorded_size (const struct export *export)
+{
+  return round_up (vdisk_size (export->disks[0]), VHD_SECTOR_SIZE);
+}
+
+/* The ones' complement of the sum of all bytes, the checksum's own being
+ * zero. */
+static be32
+checksum_of (const void *bytes, size_t size)
+{
+  const uint8_t *byte = bytes;
+  uint32_t sum = 0;
+
+  while (size-- > 0)
+    sum += *byte++;
+  return to_be32 (~sum);
+}
+
+struct geometry {
+  uint32_t cylinders, heads, sectors;
+};
+
+/* The geometry that the specification's appendix computes. */
+static struct geometry
+compute_geometry (uint64_t total)
+{
+  struct geometry g = { .heads = 16 };
+  uint64_t tracks;
+
+  if (total >= UINT64_C (65535) * 16 * 63) {
+    g.sectors = 255;
+    tracks = total / g.sectors;
+  }
+  else {
+    g.sectors = 17;
+    tracks = total / g.sectors;
+    g.heads = (tracks + 1023) / 1024;
+    if (g.heads < 4)
+      g.heads = 4;
+    if (tracks >= g.heads * 1024 || g.heads > 16) {
+      g.heads = 16;
+      g.sectors = 31;
+      tracks = total / g.sectors;
+    }
+    if (tracks >= g.heads * 1024) {
+      g.sectors = 63;
+      tracks = total / g.sectors;
+    }
+  }
+  g.cylinders = tracks / g.heads;
+  return g;
+}
+
+/* Readers disagree on whether the geometry or current_size counts, and
+ * QEMU before 8 goes by the geometry of creators it does not know.  So it
+ * says the same as current_size, or that it says nothing. */
+static struct geometry
+choose_geometry (uint64_t size)
+{
+  const uint64_t total = size / VHD_SECTOR_SIZE;
+  const struct geometry g = compute_geometry (total);
+
+  if (g.cylinders <= VHD_CYLINDERS_MAX &&
+      (uint64_t) g.cylinders * g.heads * g.sectors == total)
+    return g;
+  return (struct geometry) {
+    VHD_CYLINDERS_MAX, VHD_HEADS_MAX, VHD_SECTORS_MAX,
+  };
+}
+
+static int
+hex_digit (char c)
+{
+  static const char digits[] = "0123456789abcdef";
+  const char *found = c ? strchr (digits, c | 0x20) : NULL;
+
+  return found ? found - digits : -1;
+}
+
+/* "00112233-4455-6677-8899-aabbccddeeff": as it is shown, not as Windows
+ * keeps it. */
+static bool
+parse_uuid (const char *text, uint8_t uuid[16])
+{
+  size_t i;
+
+  for (i = 0; i < 16; ++i) {
+    int high, low;
+
+    if (i == 4 || i == 6 || i == 8 || i == 10)
+      if (*text++ != '-')
+        return false;
+    high = hex_digit (text[0]);
+    low = high == -1 ? -1 : hex_digit (text[1]);
+    if (low == -1)
+      return false;
+    uuid[i] = high << 4 | low;
+    text += 2;
+  }
+  return *text == '\0';
+}
+
+static int
+choose_uuid (const struct export_options *options, uint8_t uuid[16],
+             struct vdisk_error *error)
+{
+  if (options->uuid == NULL) {
+    if (getrandom (uuid, 16, 0) != 16)
+      return error_set (error, errno, "a random UUID: %s",
+                        strerror (errno));
+    uuid[6] = (uuid[6] & 0x0f) | 0x40;          /* RFC 4122, version 4 */
+    uuid[8] = (uuid[8] & 0x3f) | 0x80;
+    return 0;
+  }
+  if (!parse_uuid (options->uuid, uuid))
+    return error_set (error, EINVAL, "--uuid: '%s' is not a UUID",
+                      options->uuid);
+  return 0;
+}
+
+/* Now, or as reproducible builds have it. */
+static uint32_t
+choose_time_stamp (void)
+{
+  const char *text = getenv ("SOURCE_DATE_EPOCH");
+  const time_t now = text ? (time_t) strtoll (text, NULL, 10) : time (NULL);
+
+  return now < EPOCH ? 0 : now - EPOCH;
+}
+
+int
+vhd_make_footer (struct vhd_footer *footer, const struct export *export,
+                 enum vhd_type type, struct vdisk_error *error)
+{
+  const uint64_t size = vhd_recorded_size (export);
+  const struct geometry geometry = choose_geometry (size);
+
+  *footer = (struct vhd_footer) {
+    .features = to_be32 (FEATURES_RESERVED),
+    .version = to_be32 (VERSION),
+    .header_offset = to_be64 (type == VHD_FIXED ? UINT64_MAX
+                              : sizeof *footer),
+    .time_stamp = to_be32 (choose_time_stamp ()),
+    .creator_version = to_be32 (CREATOR_VERSION),
+    .creator_os = to_be32 (CREATOR_OS),
+    .original_size = to_be64 (size),
+    .current_size = to_be64 (size),
+    .cylinders = to_be16 (geometry.cylinders),
+    .heads = geometry.heads,
+    .sectors = geometry.sectors,
+    .type = to_be32 (type),
+  };
+  memcpy (footer->cookie, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE);
+  memcpy (footer->creator, CREATOR, sizeof footer->creator);
+  if (choose_uuid (export->options, footer->uuid, error) == -1)
+    return -1;
+  footer->checksum = checksum_of (footer, sizeof *footer);
+  return 0;
+}
+
+void
+vhd_make_header (struct vhd_dynamic_header *header, uint64_t table_offset,
+                 uint32_t blocks, uint32_t block_size,
+                 const struct vhd_parent *parent)
+{
+  *header = (struct vhd_dynamic_header) {
+    .next_offset = to_be64 (UINT64_MAX),
+    .table_offset = to_be64 (table_offset),
+    .version = to_be32 (VERSION),
+    .max_table_entries = to_be32 (blocks),
+    .block_size = to_be32 (block_size),
+  };
+  memcpy (header->cookie, VHD_HEADER_COOKIE, VHD_COOKIE_SIZE);
+  if (parent) {
+    memcpy (header->parent_uuid, parent->uuid, sizeof header->parent_uuid);
+    header->parent_time_stamp = to_be32 (parent->time_stamp);
+    memcpy (header->parent_name, parent->name, sizeof header->parent_name);
+    memcpy (header->locators, parent->locators, sizeof header->locators);
+  }
+  header->checksum = checksum_of (header, sizeof *header);
+}
