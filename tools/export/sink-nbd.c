@@ -11,6 +11,8 @@
 
 #include "error.h"
 #include "export/sink.h"
+#include "util/align.h"
+#include "util/cleanup.h"
 #include "util/minmax.h"
 
 /* With a server that says it may be written so. */
@@ -21,9 +23,13 @@
 #define WRITE_MAX (UINT64_C (1) << 20)
 #define ZERO_MAX (UINT64_C (128) << 20)
 
+/* The protocol's own limit of a server's smallest request. */
+#define BLOCK_SIZE_MAX (64 << 10)
+
 struct nbd {
   struct sink sink;
   uint64_t size;
+  uint32_t block_size;          /* what the server takes is aligned to it */
   unsigned connections;
   pthread_mutex_t lock;         /* of what follows */
   pthread_cond_t is_free;
@@ -80,41 +86,89 @@ nbd_begin (struct sink *sink, uint64_t size, bool preallocate,
   return 0;
 }
 
+/* Write a part of one of the server's blocks, 'from' or zeros.  Nobody
+ * else writes to that block at the same time: exporters divide the disk
+ * among threads in larger pieces. */
 static int
-nbd_write (struct sink *sink, const void *buffer, size_t count,
-           uint64_t offset, struct vdisk_error *error)
+write_part (struct nbd *nbd, struct nbd_handle *handle, const char *from,
+            size_t count, uint64_t offset, struct vdisk_error *error)
 {
-  struct nbd *nbd = (struct nbd *) sink;
+  const uint64_t start = round_down (offset, nbd->block_size);
+  CLEANUP_FREE char *block = malloc (nbd->block_size);
+
+  if (block == NULL)
+    return error_no_memory (error, nbd->sink.name);
+  if (nbd_pread (handle, block, nbd->block_size, start, 0) == -1)
+    return nbd_error (&nbd->sink, "reading a block of which a part is "
+                      "written", error);
+  if (from)
+    memcpy (block + (offset - start), from, count);
+  else
+    memset (block + (offset - start), 0, count);
+  if (nbd_pwrite (handle, block, nbd->block_size, start, 0) == -1)
+    return nbd_error (&nbd->sink, "writing", error);
+  return 0;
+}
+
+/* Write, or zero where 'from' is NULL, whole blocks. */
+static int
+write_blocks (struct nbd *nbd, struct nbd_handle *handle, const char *from,
+              uint64_t count, uint64_t offset, struct vdisk_error *error)
+{
+  if (from ? nbd_pwrite (handle, from, count, offset, 0) == -1
+      : nbd_zero (handle, count, offset, 0) == -1)
+    return nbd_error (&nbd->sink, from ? "writing" : "zeroing", error);
+  return 0;
+}
+
+/* How much of a range can be written at once: whole blocks, up to 'most',
+ * or the part of a block that the range starts or ends in. */
+static uint64_t
+next_request (const struct nbd *nbd, uint64_t count, uint64_t offset,
+              uint64_t most)
+{
+  const uint64_t into = offset & (nbd->block_size - 1);
+
+  if (into != 0 || count < nbd->block_size)
+    return min_u64 (count, nbd->block_size - into);
+  return round_down (min_u64 (count, most), nbd->block_size);
+}
+
+/* Write a range, or make it zeros where 'from' is NULL. */
+static int
+write_range (struct nbd *nbd, const char *from, uint64_t count,
+             uint64_t offset, uint64_t most, struct vdisk_error *error)
+{
   struct nbd_handle *handle = take (nbd);
-  const char *from = buffer;
-  size_t n;
+  uint64_t n;
   int r = 0;
 
-  for (; count > 0 && r == 0; count -= n, from += n, offset += n) {
-    n = min_u64 (count, WRITE_MAX);
-    if (nbd_pwrite (handle, from, n, offset, 0) == -1)
-      r = nbd_error (sink, "writing", error);
+  for (; count > 0 && r == 0; count -= n, offset += n) {
+    n = next_request (nbd, count, offset, most);
+    r = is_aligned (n | offset, nbd->block_size)
+      ? write_blocks (nbd, handle, from, n, offset, error)
+      : write_part (nbd, handle, from, n, offset, error);
+    if (from)
+      from += n;
   }
   give_back (nbd, handle);
   return r;
 }
 
 static int
+nbd_write (struct sink *sink, const void *buffer, size_t count,
+           uint64_t offset, struct vdisk_error *error)
+{
+  return write_range ((struct nbd *) sink, buffer, count, offset, WRITE_MAX,
+                      error);
+}
+
+static int
 zero_by_command (struct sink *sink, uint64_t count, uint64_t offset,
                  struct vdisk_error *error)
 {
-  struct nbd *nbd = (struct nbd *) sink;
-  struct nbd_handle *handle = take (nbd);
-  uint64_t n;
-  int r = 0;
-
-  for (; count > 0 && r == 0; count -= n, offset += n) {
-    n = min_u64 (count, ZERO_MAX);
-    if (nbd_zero (handle, n, offset, 0) == -1)
-      r = nbd_error (sink, "zeroing", error);
-  }
-  give_back (nbd, handle);
-  return r;
+  return write_range ((struct nbd *) sink, NULL, count, offset, ZERO_MAX,
+                      error);
 }
 
 static int
@@ -181,10 +235,17 @@ examine (struct nbd *nbd, struct vdisk_error *error)
 {
   struct nbd_handle *handle = nbd->idle[0];
   const int64_t size = nbd_get_size (handle);
+  const int64_t block_size = nbd_get_block_size (handle,
+                                                 LIBNBD_SIZE_MINIMUM);
 
   if (size == -1)
     return nbd_error (&nbd->sink, "finding its size", error);
   nbd->size = size;
+  nbd->block_size = block_size > 1 ? block_size : 1;
+  if (!is_power_of_2 (nbd->block_size) || nbd->block_size > BLOCK_SIZE_MAX)
+    return error_set (error, ENOTSUP, "%s: the server's smallest request is "
+                      "of %" PRIi64 " bytes, must be a power of two up to "
+                      "%d", nbd->sink.name, block_size, BLOCK_SIZE_MAX);
   if (nbd_is_read_only (handle) != 0)
     return error_set (error, EROFS, "%s: the server's disk is read-only",
                       nbd->sink.name);
