@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "export/request-names.h"
 #include "format/qcow2-disk.h"
 #include "image-options.h"
 #include "parse.h"
@@ -111,8 +112,7 @@ format_options[] = {
 struct parsing {
   struct export_request *request;
   bool given[OPTIONS_END];
-  char **prefixes;              /* of --prefix, in their order */
-  size_t prefix_count;
+  struct export_prefixes prefixes;
 };
 
 void
@@ -313,33 +313,20 @@ take_diff_format (struct export_request *request)
   return wrong ("diff-format", "vhd, qcow2, qed or raw");
 }
 
-/* A prefix becomes the name of a folder in a tar file. */
 static bool
-is_prefix (const char *text)
+take_prefix (struct export_prefixes *prefixes)
 {
-  size_t letters = strspn (text, "abcdefghijklmnopqrstuvwxyz"
-                           "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-  const char *digits = text + letters + 1;
+  char **at;
 
-  return letters > 0 && text[letters] == ':' && *digits != '\0' &&
-    strlen (text) <= 32 && strspn (digits, "0123456789") == strlen (digits);
-}
-
-static bool
-take_prefix (struct parsing *parsing)
-{
-  char **prefixes;
-
-  if (!is_prefix (optarg))
+  if (!is_export_prefix (optarg))
     return wrong ("prefix", "letters, a colon and a number, as in Ref:7");
-  prefixes = reallocarray (parsing->prefixes, parsing->prefix_count + 1,
-                           sizeof *prefixes);
-  if (prefixes == NULL) {
+  at = reallocarray (prefixes->at, prefixes->count + 1, sizeof *at);
+  if (at == NULL) {
     complain ("out of memory");
     return false;
   }
-  parsing->prefixes = prefixes;
-  prefixes[parsing->prefix_count++] = optarg;
+  prefixes->at = at;
+  at[prefixes->count++] = optarg;
   return true;
 }
 
@@ -382,7 +369,7 @@ take_option (struct parsing *parsing, int opt, int index)
                        &options->block_size);
   case OPTION_FIXED:          return options->fixed = true;
   case OPTION_UUID:           options->uuid = optarg; return true;
-  case OPTION_PREFIX:         return take_prefix (parsing);
+  case OPTION_PREFIX:         return take_prefix (&parsing->prefixes);
   case OPTION_CHECKSUM:       return take_checksum (options);
   case OPTION_OVA_XML:        options->ova_xml = optarg; return true;
   case OPTION_IMAGE:
@@ -489,109 +476,6 @@ check_combination (const struct parsing *parsing)
     check_compression (&request->options);
 }
 
-/* Where "SOURCE=Ref:7" has its prefix, or NULL. */
-static const char *
-find_prefix (const struct parsing *parsing, const char *text)
-{
-  const char *equals = strrchr (text, '=');
-
-  if (parsing->request->exporter != &exporter_xva ||
-      parsing->prefix_count > 0 || equals == NULL ||
-      !is_prefix (equals + 1))
-    return NULL;
-  return equals + 1;
-}
-
-static bool
-take_source (struct parsing *parsing, size_t i, const char *text)
-{
-  struct export_source *source = &parsing->request->sources[i];
-  const char *prefix = find_prefix (parsing, text);
-
-  source->name = prefix ? strndup (text, prefix - 1 - text) : strdup (text);
-  source->prefix = prefix;
-  if (i < parsing->prefix_count)
-    source->prefix = parsing->prefixes[i];
-  if (source->name)
-    return true;
-  complain ("out of memory");
-  return false;
-}
-
-static int
-compare_prefixes (const void *a, const void *b)
-{
-  return strcmp (((const struct export_source *) a)->prefix,
-                 ((const struct export_source *) b)->prefix);
-}
-
-/* Every disk of an XVA has a prefix of its own. */
-static bool
-check_prefixes (struct parsing *parsing)
-{
-  struct export_request *request = parsing->request;
-  struct export_source *sources = request->sources;
-  size_t i;
-
-  if (parsing->prefix_count > request->source_count) {
-    usage_error ("export", "--prefix: there are more of them than sources");
-    return false;
-  }
-  if (request->source_count == 1 && sources[0].prefix == NULL)
-    sources[0].prefix = "Ref:0";
-  for (i = 0; i < request->source_count; ++i)
-    if (sources[i].prefix == NULL) {
-      usage_error ("export", "'%s' has no prefix: several disks need "
-                   "SOURCE=Ref:N or a --prefix for each", sources[i].name);
-      return false;
-    }
-  qsort (sources, request->source_count, sizeof *sources, compare_prefixes);
-  for (i = 1; i < request->source_count; ++i)
-    if (compare_prefixes (&sources[i - 1], &sources[i]) == 0) {
-      usage_error ("export", "'%s' and '%s' have the same prefix %s",
-                   sources[i - 1].name, sources[i].name, sources[i].prefix);
-      return false;
-    }
-  return true;
-}
-
-/* Take what stands after the options. */
-static bool
-take_names (struct parsing *parsing, int argc, char **argv)
-{
-  struct export_request *request = parsing->request;
-  const bool many = request->exporter == &exporter_xva;
-  size_t count = argc - optind, i;
-
-  if (count == 0 || (count == 1 && !request->measure)) {
-    usage_error ("export", count == 0 ? "a source is missing"
-                 : "a destination is missing");
-    return false;
-  }
-  if (count > 1)
-    request->destination = argv[optind + --count];
-  if (request->destination && is_nbd_uri (request->destination) &&
-      request->exporter != &exporter_raw) {
-    usage_error ("export", "an NBD server takes raw disks: -O %s needs a "
-                 "file or a stream", request->exporter->name);
-    return false;
-  }
-  if (count > 1 && !many) {
-    usage_error ("export", "there can be only one source and one "
-                 "destination");
-    return false;
-  }
-  request->sources = calloc (count, sizeof *request->sources);
-  if (request->sources == NULL) {
-    complain ("out of memory");
-    return false;
-  }
-  for (i = 0; i < count; ++i, ++request->source_count)
-    if (!take_source (parsing, i, argv[optind + i]))
-      return false;
-  return !many || check_prefixes (parsing);
-}
-
 static void
 set_defaults (struct export_request *request)
 {
@@ -615,7 +499,9 @@ parse (struct parsing *parsing, int argc, char **argv)
     if (!take_option (parsing, opt, index))
       return false;
   return parsing->request->help ||
-    (check_combination (parsing) && take_names (parsing, argc, argv));
+    (check_combination (parsing) &&
+     export_take_names (parsing->request, &parsing->prefixes,
+                        argc - optind, argv + optind));
 }
 
 bool
@@ -626,7 +512,7 @@ export_request_parse (struct export_request *request, int argc, char **argv)
 
   set_defaults (request);
   right = parse (&parsing, argc, argv);
-  free (parsing.prefixes);
+  free (parsing.prefixes.at);
   return right;
 }
 
