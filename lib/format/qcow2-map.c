@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/types.h>
 
 #include "error.h"
 #include "format/qcow2-disk.h"
@@ -115,12 +116,11 @@ check_entry (const struct mapping *m, uint64_t entry, uint64_t guest,
   return 0;
 }
 
-/* Map a run of 'length' guest bytes that starts with the cluster that
- * 'entry' is for. */
+/* Map the cluster that 'entry' is for. */
 static int
-map_standard (const struct mapping *m, uint64_t entry, uint64_t guest,
-              uint64_t length)
+map_standard (const struct mapping *m, uint64_t entry, uint64_t guest)
 {
+  const uint64_t length = m->layer->cluster_size;
   uint64_t host = VDISK_NO_HOST_OFFSET;
   uint64_t used = QCOW2_OFFSET_MASK | QCOW2_COPIED;
 
@@ -141,25 +141,76 @@ map_standard (const struct mapping *m, uint64_t entry, uint64_t guest,
   return append (m, VDISK_DATA, guest, length, host);
 }
 
-/* How many of the entries from the first on say the same: nothing, or
- * data in clusters that lie one after the other, well within the file. */
-static size_t
-count_run (const struct mapping *m, const be64 *entries, size_t count)
+/* Is this an entry, without its COPIED bit, of a data cluster that lies
+ * wholly in the file? */
+static inline bool
+is_plain_data (const struct mapping *m, uint64_t entry)
 {
-  const uint64_t first = get_be64 (entries[0]);
-  const uint64_t host = first & QCOW2_OFFSET_MASK;
-  const uint64_t step = first == 0 ? 0 : m->layer->cluster_size;
+  const uint64_t size = m->layer->cluster_size;
+
+  return (entry & ~(QCOW2_OFFSET_MASK & ~(size - 1))) == 0 &&
+    entry <= m->layer->data->size - size;
+}
+
+/* How many entries say the same, but for going on in the host file by
+ * 'step' each. */
+static inline size_t
+count_run (const be64 *entries, size_t count, uint64_t step)
+{
+  const uint64_t first = get_be64 (entries[0]) & ~QCOW2_COPIED;
   size_t n = 1;
 
-  if (first != 0) {
-    if (first & (QCOW2_COMPRESSED | QCOW2_ZERO) ||
-        !has_host_cluster (m, first) || host >= m->layer->data->size)
-      return 1;
-    count = min_u64 (count, (m->layer->data->size - host) / step);
-  }
-  while (n < count && get_be64 (entries[n]) == first + n * step)
+  while (n < count &&
+         (get_be64 (entries[n]) & ~QCOW2_COPIED) == first + n * step)
     n++;
   return n;
+}
+
+/* Map as many entries from the first on as are of the plain kind: nothing,
+ * or a cluster of data that lies wholly in the file.  Their clusters lie in
+ * the range.  Returns how many it has mapped, which may be 0; the next one
+ * needs map_standard.  -1 if out of memory.
+ *
+ * This is what a walk over a large disk does most, so every run of entries
+ * becomes an interval without a detour: those after the first cannot be
+ * merged with the one before. */
+static ssize_t
+map_plain (const struct mapping *m, const be64 *entries, size_t count,
+           uint64_t guest)
+{
+  const uint64_t size = m->layer->cluster_size;
+  const uint64_t end = m->layer->data->size;
+  struct interval run = { .depth = m->layer->depth };
+  size_t i, n;
+
+  if (has_external_data (m) || end < size || count == 0)
+    return 0;
+  if (interval_list_reserve (m->out, count) == -1)
+    return error_no_memory (m->error, m->layer->source->name);
+  for (i = 0; i < count; i += n) {
+    const uint64_t entry = get_be64 (entries[i]) & ~QCOW2_COPIED;
+
+    if (entry == 0) {
+      n = count_run (entries + i, count - i, 0);
+      run.kind = VDISK_HOLE;
+      run.host = VDISK_NO_HOST_OFFSET;
+    }
+    else if (is_plain_data (m, entry)) {
+      n = count_run (entries + i, min_u64 (count - i, (end - entry) / size),
+                     size);
+      run.kind = VDISK_DATA;
+      run.host = entry;
+    }
+    else
+      break;
+    run.offset = guest + i * size;
+    run.length = n * size;
+    if (i == 0)
+      interval_list_append (m->out, &run);
+    else
+      interval_copy (&m->out->at[m->out->count++], &run);
+  }
+  return i;
 }
 
 /* The kind of subcluster i, from its two bits. */
@@ -211,6 +262,40 @@ map_extended (const struct mapping *m, uint64_t entry, uint64_t bitmap,
   return 0;
 }
 
+/* How many of 'count' clusters from 'guest' on lie wholly in the range,
+ * counted up to the first that does not. */
+static size_t
+count_whole (const struct mapping *m, size_t count, uint64_t guest)
+{
+  return guest < m->offset ? 0
+    : min_u64 (count, (m->end - guest) / m->layer->cluster_size);
+}
+
+/* Map standard entries: see map_piece. */
+static int
+map_standard_piece (const struct mapping *m, const be64 *piece,
+                    size_t count, uint64_t guest)
+{
+  const uint64_t size = m->layer->cluster_size;
+  size_t i = 0;
+
+  while (i < count) {
+    const uint64_t start = guest + i * size;
+    const ssize_t n = map_plain (m, piece + i,
+                                 count_whole (m, count - i, start), start);
+
+    if (n == -1)
+      return -1;
+    i += n;
+    /* It has stopped at an entry that is not plain, or all are mapped. */
+    if (i < count &&
+        map_standard (m, get_be64 (piece[i]), guest + i * size) == -1)
+      return -1;
+    i++;
+  }
+  return 0;
+}
+
 /* Map 'count' entries in 'piece', the first of which is for the guest
  * offset 'guest'. */
 static int
@@ -218,7 +303,7 @@ map_piece (const struct mapping *m, const be64 *piece, size_t count,
            uint64_t guest)
 {
   const uint64_t cluster_size = m->layer->cluster_size;
-  size_t i, n;
+  size_t i;
 
   if (m->qcow2->info.incompatible_features & QCOW2_EXTENDED_L2) {
     for (i = 0; i < count; ++i, guest += cluster_size)
@@ -226,14 +311,8 @@ map_piece (const struct mapping *m, const be64 *piece, size_t count,
                         get_be64 (piece[2 * i + 1]), guest) == -1)
         return -1;
   }
-  else {
-    for (i = 0; i < count; i += n, guest += n * cluster_size) {
-      n = count_run (m, piece + i, count - i);
-      if (map_standard (m, get_be64 (piece[i]), guest,
-                        n * cluster_size) == -1)
-        return -1;
-    }
-  }
+  else
+    return map_standard_piece (m, piece, count, guest);
   return 0;
 }
 
