@@ -24,7 +24,7 @@ struct flattening {
   struct {                      /* what was last learnt of host holes */
     const struct source *source;
     uint64_t offset, end;
-    bool hole;
+    bool zeros;
   } known;
 };
 
@@ -124,15 +124,17 @@ static int
 find_known (struct flattening *f, struct source *source, uint64_t host,
             struct vdisk_error *error)
 {
+  enum vdisk_kind kind;
   uint64_t length;
 
   if (f->known.source == source && host >= f->known.offset &&
       host < f->known.end)
     return 0;
   f->known.source = NULL;
-  if (source_extent (source, host, &length, &f->known.hole, error) == -1)
+  if (source_extent (source, host, &length, &kind, error) == -1)
     return -1;
   f->known.source = source;
+  f->known.zeros = kind != VDISK_DATA;
   f->known.offset = host;
   f->known.end = host + length;
   return 0;
@@ -151,7 +153,7 @@ append_with_holes (struct flattening *f, const struct interval *data,
     if (find_known (f, source, piece.host, error) == -1)
       return -1;
     piece.length = min_u64 (piece.length, f->known.end - piece.host);
-    if (f->known.hole) {
+    if (f->known.zeros) {
       piece.kind = VDISK_ZERO;
       piece.host_hole = true;
     }
@@ -190,7 +192,7 @@ punch_whole_intervals (struct flattening *f, size_t *done,
       return -1;
     if (interval->length > f->known.end - interval->host)
       return 0;
-    if (f->known.hole) {
+    if (f->known.zeros) {
       interval->kind = VDISK_ZERO;
       interval->host_hole = true;
     }

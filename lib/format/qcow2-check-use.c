@@ -201,7 +201,7 @@ qcow2_find_hole (struct qcow2_walk *walk, uint64_t offset, uint64_t count,
                  uint64_t *length)
 {
   struct source *source = walk->layer->source;
-  bool hole;
+  enum vdisk_kind kind;
 
   *length = count;
   if (offset >= source->size)
@@ -209,9 +209,9 @@ qcow2_find_hole (struct qcow2_walk *walk, uint64_t offset, uint64_t count,
   *length = 0;
   if (!source->sparse)
     return 0;
-  if (source_extent (source, offset, length, &hole, walk->error) == -1)
+  if (source_extent (source, offset, length, &kind, walk->error) == -1)
     return -1;
-  if (!hole)
+  if (kind == VDISK_DATA)
     *length = 0;
   else if (*length == source->size - offset)
     *length = count;

@@ -151,15 +151,15 @@ find_hole (const struct walk *walk, uint64_t offset, uint64_t count,
            uint64_t *zeros)
 {
   struct source *source = walk->layer->source;
+  enum vdisk_kind kind;
   uint64_t length;
-  bool hole;
 
   *zeros = 0;
   if (!source->sparse || offset >= source->size)
     return 0;
-  if (source_extent (source, offset, &length, &hole, walk->error) == -1)
+  if (source_extent (source, offset, &length, &kind, walk->error) == -1)
     return -1;
-  if (hole)
+  if (kind != VDISK_DATA)
     *zeros = min_u64 (length / QED_ENTRY_SIZE, count);
   return 0;
 }

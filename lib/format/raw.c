@@ -44,15 +44,14 @@ raw_map (struct layer *layer, uint64_t offset, uint64_t count,
       .offset = offset, .length = end - offset, .host = offset,
       .depth = layer->depth, .kind = VDISK_DATA,
     };
-    bool hole = false;
+    enum vdisk_kind kind;
     uint64_t length;
 
     if (layer->knows_holes) {
-      if (source_extent (layer->source, offset, &length, &hole, error) == -1)
+      if (source_extent (layer->source, offset, &length, &kind, error) == -1)
         return -1;
       interval.length = min_u64 (length, end - offset);
-      if (hole)
-        interval.kind = VDISK_HOLE;
+      interval.kind = kind;
     }
     if (interval_list_append (out, &interval) == -1)
       return error_no_memory (error, layer->source->name);

@@ -20,10 +20,10 @@
 #include "error.h"
 #include "source/file-lock.h"
 
-/* A stretch of the file that is all data or all hole. */
+/* A stretch of the file that is all of one kind. */
 struct stretch {
   uint64_t offset, end;
-  bool hole;
+  enum vdisk_kind kind;         /* DATA or HOLE */
 };
 
 /* How many stretches are remembered; beyond that all are forgotten. */
@@ -158,10 +158,11 @@ seek_stretch (const struct file *file, uint64_t offset,
   data = lseek (file->fd, offset, SEEK_DATA);
   if (data == -1 && errno != ENXIO)
     return seek_error (&file->source, offset, error);
-  stretch->hole = data == -1 || (uint64_t) data > offset;
+  stretch->kind =
+    data == -1 || (uint64_t) data > offset ? VDISK_HOLE : VDISK_DATA;
   if (data == -1 && check_length (file, offset, error) == -1)
     return -1;
-  if (stretch->hole)
+  if (stretch->kind == VDISK_HOLE)
     end = data;
   else {
     end = lseek (file->fd, offset, SEEK_HOLE);
@@ -180,7 +181,7 @@ seek_stretch (const struct file *file, uint64_t offset,
 
 static int
 file_extent (struct source *source, uint64_t offset, uint64_t *length,
-             bool *hole, struct vdisk_error *error)
+             enum vdisk_kind *kind, struct vdisk_error *error)
 {
   struct file *file = (struct file *) source;
   struct stretch stretch;
@@ -190,7 +191,7 @@ file_extent (struct source *source, uint64_t offset, uint64_t *length,
       return -1;
     remember_stretch (file, &stretch);
   }
-  *hole = stretch.hole;
+  *kind = stretch.kind;
   *length = stretch.end - offset;
   return 0;
 }

@@ -28,7 +28,8 @@ source_pread (struct source *source, void *buffer, size_t count,
 
 int
 source_extent (struct source *source, uint64_t offset,
-               uint64_t *length, bool *hole, struct vdisk_error *error)
+               uint64_t *length, enum vdisk_kind *kind,
+               struct vdisk_error *error)
 {
   if (offset >= source->size)
     return error_set (error, EIO,
@@ -36,8 +37,8 @@ source_extent (struct source *source, uint64_t offset,
                       " is beyond the end of the file (%" PRIu64 " bytes)",
                       source->name, offset, source->size);
   if (source->sparse && source->ops->extent)
-    return source->ops->extent (source, offset, length, hole, error);
-  *hole = false;
+    return source->ops->extent (source, offset, length, kind, error);
+  *kind = VDISK_DATA;
   *length = source->size - offset;
   return 0;
 }

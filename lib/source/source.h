@@ -22,11 +22,12 @@ struct source_ops {
   int (*pread) (struct source *source, void *buffer, size_t count,
                 uint64_t offset, struct vdisk_error *error);
 
-  /* What is at 'offset', which is less than 'size': sets *hole, and in
-   * *length how far that is known to go on (at least 1, and not past
-   * 'size').  NULL where nothing is known: all is data. */
+  /* What is at 'offset', which is less than 'size': sets *kind to DATA, to
+   * HOLE, or to ZERO for what reads as zeros though space is reserved for
+   * it, and in *length how far that is known to go on (at least 1, and not
+   * past 'size').  NULL where nothing is known: all is data. */
   int (*extent) (struct source *source, uint64_t offset, uint64_t *length,
-                 bool *hole, struct vdisk_error *error);
+                 enum vdisk_kind *kind, struct vdisk_error *error);
 
   /* Start reading the range into the page cache; only a hint.  May be
    * NULL. */
@@ -46,7 +47,7 @@ struct source {
   char *name;             /* path as opened: names it in messages, and
                              references are relative to its directory */
   uint64_t size;
-  bool sparse;            /* false: 'extent' can find no hole */
+  bool sparse;            /* false: 'extent' can find nothing but data */
   uint64_t device, inode; /* identity, for finding loops; 0, 0: unknown */
 };
 
@@ -56,7 +57,8 @@ int source_pread (struct source *source, void *buffer, size_t count,
 
 /* As the operation.  All data where the source knows of no holes. */
 int source_extent (struct source *source, uint64_t offset,
-                   uint64_t *length, bool *hole, struct vdisk_error *error);
+                   uint64_t *length, enum vdisk_kind *kind,
+                   struct vdisk_error *error);
 
 /* As the operation; parts outside the source are left out. */
 void source_prefetch (struct source *source, uint64_t offset,

@@ -82,19 +82,20 @@ holey_pread (struct source *source, void *buffer, size_t count,
 
 static int
 holey_extent (struct source *source, uint64_t offset, uint64_t *length,
-              bool *hole, struct vdisk_error *error)
+              enum vdisk_kind *kind, struct vdisk_error *error)
 {
   const struct holey *holey = (const struct holey *) source;
   uint64_t end = source->size;
   size_t i;
 
   (void) error;
-  *hole = false;
+  *kind = VDISK_DATA;
   for (i = 0; i < holey->count; ++i) {
     if (holey->holes[i][1] <= offset)
       continue;
-    *hole = holey->holes[i][0] <= offset;
-    end = holey->holes[i][*hole ? 1 : 0];
+    if (holey->holes[i][0] <= offset)
+      *kind = VDISK_HOLE;
+    end = holey->holes[i][*kind == VDISK_HOLE ? 1 : 0];
     break;
   }
   *length = end - offset;

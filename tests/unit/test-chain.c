@@ -517,11 +517,11 @@ forgetful_pread (struct source *source, void *buffer, size_t count,
 
 static int
 forgetful_extent (struct source *source, uint64_t offset, uint64_t *length,
-                  bool *hole, struct vdisk_error *error)
+                  enum vdisk_kind *kind, struct vdisk_error *error)
 {
   if (offset >= FORGOTTEN)
     return error_set (error, EIO, "%s: forgotten", source->name);
-  *hole = false;
+  *kind = VDISK_DATA;
   *length = FORGOTTEN - offset;
   return 0;
 }

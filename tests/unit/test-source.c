@@ -105,22 +105,22 @@ START_TEST (extent_is_data)
   struct source *source = ten_digits ();
   struct vdisk_error error = { 0 };
   uint64_t offset, length;
-  bool hole;
+  enum vdisk_kind kind;
 
   for (offset = 0; offset < 10; ++offset) {
-    hole = true;
+    kind = VDISK_HOLE;
     length = 0;
-    ck_assert_int_eq (source_extent (source, offset, &length, &hole,
+    ck_assert_int_eq (source_extent (source, offset, &length, &kind,
                                      &error), 0);
-    ck_assert (!hole);
+    ck_assert_int_eq (kind, VDISK_DATA);
     ck_assert_uint_ge (length, 1);
     ck_assert_uint_le (length, 10 - offset);
   }
-  ck_assert_int_eq (source_extent (source, 10, &length, &hole, &error), -1);
+  ck_assert_int_eq (source_extent (source, 10, &length, &kind, &error), -1);
   ck_assert_int_eq (error.errnum, EIO);
   ck_assert_str_eq (error.message, "ten: offset 10 is beyond the end of "
                     "the file (10 bytes)");
-  ck_assert_int_eq (source_extent (source, UINT64_MAX, &length, &hole,
+  ck_assert_int_eq (source_extent (source, UINT64_MAX, &length, &kind,
                                    NULL), -1);
   source_close (source);
 }
@@ -131,13 +131,13 @@ START_TEST (empty)
   struct source *source = source_memory ("empty", NULL, 0);
   struct vdisk_error error = { 0 };
   uint64_t length;
-  bool hole;
+  enum vdisk_kind kind;
   char byte;
 
   ck_assert_ptr_nonnull (source);
   ck_assert_int_eq (source_pread (source, &byte, 0, 0, &error), 0);
   ck_assert_int_eq (source_pread (source, &byte, 1, 0, &error), -1);
-  ck_assert_int_eq (source_extent (source, 0, &length, &hole, NULL), -1);
+  ck_assert_int_eq (source_extent (source, 0, &length, &kind, NULL), -1);
   source_prefetch (source, 0, 100);
   source_close (source);
 }
@@ -274,11 +274,11 @@ START_TEST (file_empty)
 {
   struct source *source = open_file (scratch_write ("empty", "", 0));
   uint64_t length;
-  bool hole;
+  enum vdisk_kind kind;
 
   ck_assert_uint_eq (source->size, 0);
   ck_assert_int_eq (source_pread (source, NULL, 0, 0, NULL), 0);
-  ck_assert_int_eq (source_extent (source, 0, &length, &hole, NULL), -1);
+  ck_assert_int_eq (source_extent (source, 0, &length, &kind, NULL), -1);
   source_close (source);
 }
 END_TEST
@@ -422,10 +422,10 @@ START_TEST (sparse_file_becomes_shorter)
     for (offset = 12288; offset < sizeof bytes; offset += 4096) {
       struct vdisk_error error = { 0 };
       uint64_t length;
-      bool hole;
+      enum vdisk_kind kind;
 
-      if (source_extent (source, offset, &length, &hole, &error) == 0)
-        ck_assert_msg (!hole, "offset %" PRIu64, offset);
+      if (source_extent (source, offset, &length, &kind, &error) == 0)
+        ck_assert_msg (kind == VDISK_DATA, "offset %" PRIu64, offset);
       else
         ck_assert_int_eq (error.errnum, EIO);
     }
@@ -492,18 +492,18 @@ extent_is_true (const struct sparse *sparse, uint64_t offset)
   const uint64_t size = sparse->source->size;
   off_t data, end;
   uint64_t length;
-  bool hole;
+  enum vdisk_kind kind;
 
-  if (source_extent (sparse->source, offset, &length, &hole, NULL) == -1)
+  if (source_extent (sparse->source, offset, &length, &kind, NULL) == -1)
     return false;
   if (length == 0 || length > size - offset)
     return false;
   if (!sparse->source->sparse)
-    return !hole;
+    return kind == VDISK_DATA;
   data = lseek (sparse->fd, offset, SEEK_DATA);
-  if (hole != (data == -1 || (uint64_t) data > offset))
+  if ((kind == VDISK_HOLE) != (data == -1 || (uint64_t) data > offset))
     return false;
-  end = hole ? data : lseek (sparse->fd, offset, SEEK_HOLE);
+  end = kind == VDISK_HOLE ? data : lseek (sparse->fd, offset, SEEK_HOLE);
   return offset + length <= (end == -1 ? size : (uint64_t) end);
 }
 
@@ -523,12 +523,12 @@ walk_extents (const struct sparse *sparse)
 {
   uint64_t offset, length;
   unsigned count = 0;
-  bool hole;
+  enum vdisk_kind kind;
 
   for (offset = 0; offset < sparse->source->size; offset += length) {
     if (!extent_is_true (sparse, offset))
       ck_abort_msg ("offset %" PRIu64, offset);
-    if (source_extent (sparse->source, offset, &length, &hole, NULL) == -1)
+    if (source_extent (sparse->source, offset, &length, &kind, NULL) == -1)
       ck_abort_msg ("offset %" PRIu64, offset);
     count++;
   }
