@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files and block devices: pread, and the holes of sparse files.
- *
- * Which parts of a file are holes is asked with lseek and remembered, so
- * that a map of many small clusters costs one question per extent of the
- * host file, not one per cluster.
+/* Files and block devices: pread, and the holes of sparse files, which are
+ * asked for with lseek and remembered.
  */
 
 #include "source/file.h"
@@ -11,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,22 +15,15 @@
 
 #include "error.h"
 #include "source/file-lock.h"
+#include "source/stretches.h"
 
-/* A stretch of the file that is all of one kind. */
-struct stretch {
-  uint64_t offset, end;
-  enum vdisk_kind kind;         /* DATA or HOLE */
-};
-
-/* How many stretches are remembered; beyond that all are forgotten. */
+/* How many stretches are remembered. */
 #define STRETCHES_MAX 1024
 
 struct file {
   struct source source;
   int fd;
-  pthread_mutex_t lock;         /* of what follows */
-  size_t stretch_count;
-  struct stretch *stretches;    /* ascending, not overlapping */
+  struct stretches *stretches;
 };
 
 static int
@@ -69,59 +58,6 @@ file_pread (struct source *source, void *buffer, size_t count,
     offset += r;
   }
   return 0;
-}
-
-/* The index of the first stretch that ends after 'offset'. */
-static size_t
-find_stretch (const struct file *file, uint64_t offset)
-{
-  size_t low = 0, high = file->stretch_count;
-
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-
-    if (file->stretches[middle].end <= offset)
-      low = middle + 1;
-    else
-      high = middle;
-  }
-  return low;
-}
-
-static bool
-recall_stretch (struct file *file, uint64_t offset, struct stretch *stretch)
-{
-  size_t i;
-  bool found;
-
-  pthread_mutex_lock (&file->lock);
-  i = find_stretch (file, offset);
-  found = i < file->stretch_count && file->stretches[i].offset <= offset;
-  if (found)
-    *stretch = file->stretches[i];
-  pthread_mutex_unlock (&file->lock);
-  return found;
-}
-
-/* Remember a stretch in place of those it overlaps: each of them was
- * asked for from a later offset, or by another thread just now. */
-static void
-remember_stretch (struct file *file, const struct stretch *stretch)
-{
-  size_t first, last;
-
-  pthread_mutex_lock (&file->lock);
-  if (file->stretch_count == STRETCHES_MAX)
-    file->stretch_count = 0;
-  first = last = find_stretch (file, stretch->offset);
-  while (last < file->stretch_count &&
-         file->stretches[last].offset < stretch->end)
-    ++last;
-  memmove (&file->stretches[first + 1], &file->stretches[last],
-           (file->stretch_count - last) * sizeof *file->stretches);
-  file->stretches[first] = *stretch;
-  file->stretch_count = file->stretch_count - (last - first) + 1;
-  pthread_mutex_unlock (&file->lock);
 }
 
 static int
@@ -183,13 +119,13 @@ static int
 file_extent (struct source *source, uint64_t offset, uint64_t *length,
              enum vdisk_kind *kind, struct vdisk_error *error)
 {
-  struct file *file = (struct file *) source;
+  const struct file *file = (const struct file *) source;
   struct stretch stretch;
 
-  if (!recall_stretch (file, offset, &stretch)) {
+  if (!stretches_recall (file->stretches, offset, &stretch)) {
     if (seek_stretch (file, offset, &stretch, error) == -1)
       return -1;
-    remember_stretch (file, &stretch);
+    stretches_remember (file->stretches, &stretch, 1);
   }
   *kind = stretch.kind;
   *length = stretch.end - offset;
@@ -217,8 +153,7 @@ file_close (struct source *source)
 
   if (file->fd >= 0)
     close (file->fd);
-  pthread_mutex_destroy (&file->lock);
-  free (file->stretches);
+  stretches_free (file->stretches);
   free (source->name);
   free (file);
 }
@@ -276,9 +211,8 @@ source_file (const char *name, int fd, bool force_share,
   }
   file->source.ops = &file_ops;
   file->fd = fd;
-  pthread_mutex_init (&file->lock, NULL);
   file->source.name = strdup (name);
-  file->stretches = calloc (STRETCHES_MAX, sizeof *file->stretches);
+  file->stretches = stretches_new (STRETCHES_MAX);
   if (file->source.name == NULL || file->stretches == NULL) {
     error_no_memory (error, name);
     goto fail;
