@@ -192,8 +192,8 @@ read_interval (struct vdisk *vdisk, const struct interval *interval,
     memset (to, 0, interval->length);
     return 0;
   case VDISK_DATA:
-    return source_pread (layer->data, to, interval->length, interval->host,
-                         error);
+    return source_pread_data (layer->data, to, interval->length,
+                              interval->host, error);
   case VDISK_PACKED:
     return cluster_cache_read (vdisk->clusters, interval, to, error);
   }

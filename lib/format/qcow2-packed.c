@@ -259,8 +259,8 @@ qcow2_unpack (struct layer *layer, const struct interval *interval,
   packed = malloc (packed_size);
   if (packed == NULL)
     return error_no_memory (error, layer->source->name);
-  if (source_pread (source, packed, packed_size, interval->host,
-                    error) == -1)
+  if (source_pread_data (source, packed, packed_size, interval->host,
+                         error) == -1)
     return -1;
   return inflate (layer, interval, packed, packed_size, cluster, error);
 }

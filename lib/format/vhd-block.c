@@ -21,6 +21,9 @@
 #define BAT_CHUNK 1024          /* entries: 2 GiB of a usual disk */
 #define BITMAP_CHUNK 4096       /* bytes: 16 MiB */
 
+/* Blocks of less than 32 KiB: several bitmaps can be read at once. */
+#define SMALL_BLOCK_BITS 15
+
 /* A block that is present. */
 struct block {
   uint64_t number;
@@ -117,6 +120,17 @@ append_runs (const struct layer *layer, const struct block *block,
   return 0;
 }
 
+int
+vhd_read_bitmap (const struct layer *layer, void *buffer, size_t count,
+                 uint64_t offset, struct vdisk_error *error)
+{
+  const struct vhd *vhd = layer->state;
+
+  if (vhd->block_bits < SMALL_BLOCK_BITS)
+    return source_pread (layer->source, buffer, count, offset, error);
+  return source_pread_data (layer->source, buffer, count, offset, error);
+}
+
 /* Read the part of the block's bitmap that speaks of [offset, end), as
  * much of it as fits; sets *stop to the end of that. */
 static int
@@ -137,7 +151,7 @@ read_bits (const struct layer *layer, const struct block *block,
   bits->words[(count - 1) / sizeof (be64)] = to_be64 (0);
   bits->offset = block->offset + first * step;
   *stop = min_u64 (bits->offset + count * step, end);
-  return source_pread (layer->source, bits->words, count, host, error);
+  return vhd_read_bitmap (layer, bits->words, count, host, error);
 }
 
 /* Append what a block that is present says of [offset, end). */

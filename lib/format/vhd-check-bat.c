@@ -64,8 +64,8 @@ count_present (const struct vhd_walk *walk, uint64_t offset,
   *present = 0;
   for (done = 0; done < sectors; done += count) {
     count = min_u64 (sectors - done, 8 * CHUNK);
-    if (source_pread (walk->layer->source, chunk, divide_up (count, 8),
-                      offset + done / 8, walk->error) == -1)
+    if (vhd_read_bitmap (walk->layer, chunk, divide_up (count, 8),
+                         offset + done / 8, walk->error) == -1)
       return -1;
     *present += count_bits (chunk, count);
   }

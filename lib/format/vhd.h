@@ -148,10 +148,17 @@ int vhd_read_bat (const struct layer *layer, uint64_t first, uint64_t end,
                                uint32_t sector),
                   void *opaque, struct vdisk_error *error);
 
-/* vhd-block.c: the format's 'map' of a dynamic or differencing disk. */
+/* vhd-block.c */
+
+/* The format's 'map' of a dynamic or differencing disk. */
 int vhd_map_blocks (const struct layer *layer, uint64_t offset,
                     uint64_t count, struct interval_list *out,
                     struct vdisk_error *error);
+
+/* Read a part of a block's bitmap.  Around it are bytes of the guest; the
+ * next bitmap is near only if blocks are small. */
+int vhd_read_bitmap (const struct layer *layer, void *buffer, size_t count,
+                     uint64_t offset, struct vdisk_error *error);
 
 /* vhd-parent.c */
 

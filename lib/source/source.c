@@ -9,21 +9,42 @@
 #include <inttypes.h>
 
 #include "error.h"
+#include "source/read-ahead.h"
 #include "util/checked.h"
 #include "util/minmax.h"
 
-int
-source_pread (struct source *source, void *buffer, size_t count,
-              uint64_t offset, struct vdisk_error *error)
+static int
+check_range (const struct source *source, size_t count, uint64_t offset,
+             struct vdisk_error *error)
 {
   if (!range_within (offset, count, source->size))
     return error_set (error, EIO,
                       "%s: %zu bytes at offset %" PRIu64
                       " reach beyond the end of the file (%" PRIu64
                       " bytes)", source->name, count, offset, source->size);
+  return 0;
+}
+
+int
+source_pread_data (struct source *source, void *buffer, size_t count,
+                   uint64_t offset, struct vdisk_error *error)
+{
+  if (check_range (source, count, offset, error) == -1)
+    return -1;
   if (count == 0)
     return 0;
   return source->ops->pread (source, buffer, count, offset, error);
+}
+
+int
+source_pread (struct source *source, void *buffer, size_t count,
+              uint64_t offset, struct vdisk_error *error)
+{
+  if (source->ahead == NULL || count >= READ_AHEAD_BLOCK)
+    return source_pread_data (source, buffer, count, offset, error);
+  if (check_range (source, count, offset, error) == -1)
+    return -1;
+  return read_ahead_pread (source->ahead, buffer, count, offset, error);
 }
 
 int

@@ -13,6 +13,7 @@
 
 #include "vdisk.h"
 
+struct read_ahead;
 struct source;
 
 struct source_ops {
@@ -49,11 +50,20 @@ struct source {
   uint64_t size;
   bool sparse;            /* false: 'extent' can find nothing but data */
   uint64_t device, inode; /* identity, for finding loops; 0, 0: unknown */
+  struct read_ahead *ahead;     /* for small reads of tables; owned by the
+                             implementation.  NULL: they cost little */
 };
 
-/* Read exactly 'count' bytes; outside the source is EIO. */
+/* Read exactly 'count' bytes of the image's own tables and headers; outside
+ * the source is EIO.  What lies around them may be read as well, and kept
+ * for the next read. */
 int source_pread (struct source *source, void *buffer, size_t count,
                   uint64_t offset, struct vdisk_error *error);
+
+/* The same for the guest's data, and whatever else is read once, with
+ * nothing of interest around it: these bytes are read, and no others. */
+int source_pread_data (struct source *source, void *buffer, size_t count,
+                       uint64_t offset, struct vdisk_error *error);
 
 /* As the operation.  All data where the source knows of no holes. */
 int source_extent (struct source *source, uint64_t offset,
