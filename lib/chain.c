@@ -189,6 +189,17 @@ append_layer (struct chain *chain, struct layer *layer)
     chain->segment_size = layer->segment_size;
 }
 
+/* What a server serves was mostly written by a guest, and so is raw unless
+ * somebody says otherwise: a guest that writes the header of another format
+ * must not change what its disk is. */
+static const struct format *
+format_of_top (const struct source *top, const struct vdisk_options *options)
+{
+  if (options->format == NULL && top->is_uri)
+    return &format_raw;
+  return options->format;
+}
+
 struct chain *
 chain_open (struct source *top, const struct vdisk_options *options,
             const struct resolver *resolver, struct vdisk_error *error)
@@ -206,7 +217,7 @@ chain_open (struct source *top, const struct vdisk_options *options,
   }
   chain->inspect_only = resolver == NULL;
   chain->host_holes = options->host_holes;
-  layer = open_layer (&opening, top, options->format, 0, error);
+  layer = open_layer (&opening, top, format_of_top (top, options), 0, error);
   while (layer) {
     append_layer (chain, layer);
     if (layer->backing.role == NULL || chain->inspect_only)

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "error.h"
 #include "format/format.h"
@@ -63,17 +62,6 @@ static const char *
 name_for_qemu (const struct format *format)
 {
   return format == &format_vhd ? "vpc" : format->name;
-}
-
-/* Bytes of the disk that the file takes, or -1 if it is no file. */
-static json_int_t
-actual_size (const struct source *source)
-{
-  struct stat st;
-
-  if (stat (source->name, &st) == -1)
-    return -1;
-  return (json_int_t) st.st_blocks * 512;
 }
 
 /* Set 'key' to the path, which is freed; NULL is an error. */
@@ -145,7 +133,9 @@ describe_backing (const struct layer *layer, json_t *document,
                     error) == -1)
     return -1;
   if (describe_set (document, "backing-filename",
-                    describe_string (backing->names[0]), error) == -1 ||
+                    describe_string (backing->names[0]), error) == -1)
+    return -1;
+  if (reference_has_path (layer->source, backing->names[0]) &&
       set_path (document, "full-backing-filename",
                 reference_path (layer->source, backing->names[0]),
                 error) == -1)
@@ -158,7 +148,7 @@ static int
 describe_layer (struct layer *layer, json_t *document,
                 struct vdisk_error *error)
 {
-  json_int_t actual = actual_size (layer->source);
+  json_int_t actual = source_allocated_size (layer->source);
 
   if (describe_set (document, "filename",
                     describe_string (layer->source->name), error) == -1 ||

@@ -81,13 +81,14 @@ lies_in (const char *path, const char *directory)
   return strncmp (path, directory, length) == 0 && path[length] == '/';
 }
 
+/* The image that names the file may have no directory of its own. */
 static bool
 is_allowed (const char *path, const char *own_directory,
             const struct vdisk_options *options)
 {
   size_t i;
 
-  if (lies_in (path, own_directory))
+  if (own_directory && lies_in (path, own_directory))
     return true;
   for (i = 0; i < options->backing_dir_count; ++i)
     if (lies_in (path, options->backing_dirs[i]))
@@ -144,6 +145,12 @@ file_name (const char *name)
   return strncmp (name, "file:", 5) == 0 ? name + 5 : name;
 }
 
+bool
+reference_has_path (const struct source *from, const char *name)
+{
+  return !from->is_uri || file_name (name)[0] == '/';
+}
+
 char *
 reference_path (const struct source *from, const char *name)
 {
@@ -159,43 +166,73 @@ reference_path (const struct source *from, const char *name)
   return path;
 }
 
+/* Is the name one that may be looked up? */
+static int
+check_name (const struct source *from, const char *role, const char *name,
+            struct vdisk_error *error)
+{
+  if (*name == '\0')
+    return error_set (error, EINVAL, "%s: %s: the name is empty",
+                      from->name, role);
+  if (has_protocol (name))
+    return error_set (error, EPERM, "%s: %s '%s' is not a file name: "
+                      "references with a protocol are refused", from->name,
+                      role, name);
+  if (!reference_has_path (from, name))
+    return error_set (error, EINVAL, "%s: %s '%s' is a relative name, and an "
+                      "NBD server has no directory for it", from->name, role,
+                      name);
+  return 0;
+}
+
+/* Is the file, which is at 'real', in an allowed directory? */
+static int
+check_place (const struct source *from, const char *role, const char *name,
+             const char *real, const struct vdisk_options *options,
+             struct vdisk_error *error)
+{
+  CLEANUP_FREE char *own = NULL;
+  int length = strrchr (real, '/') - real;
+
+  if (!from->is_uri) {
+    own = real_directory_of (from->name);
+    if (own == NULL)
+      return error_set (error, errno, "%s: %s '%s': %s", from->name, role,
+                        name, strerror (errno));
+  }
+  if (is_allowed (real, own, options))
+    return 0;
+  if (length == 0)
+    length = 1;
+  if (own == NULL)
+    return error_set (error, EPERM, "%s: %s '%s' leads to %s, and an image "
+                      "from an NBD server has no directory of its own: "
+                      "backing-dir=%.*s would allow it", from->name, role,
+                      name, real, length, real);
+  return error_set (error, EPERM, "%s: %s '%s' leads to %s, outside the "
+                    "directory %s: backing-dir=%.*s would allow it",
+                    from->name, role, name, real, own, length, real);
+}
+
 char *
 reference_resolve (const struct source *from, const char *role,
                    const char *name, const struct vdisk_options *options,
                    struct vdisk_error *error)
 {
-  CLEANUP_FREE char *path = NULL, *own = NULL;
+  CLEANUP_FREE char *path = NULL;
   char *real;
 
   name = file_name (name);
-  if (*name == '\0') {
-    error_record (error, EINVAL, "%s: %s: the name is empty", from->name,
-                  role);
+  if (check_name (from, role, name, error) == -1)
     return NULL;
-  }
-  if (has_protocol (name)) {
-    error_record (error, EPERM, "%s: %s '%s' is not a file name: references "
-                  "with a protocol are refused", from->name, role, name);
-    return NULL;
-  }
-
   path = reference_path (from, name);
   real = path ? realpath (path, NULL) : NULL;
-  own = real ? real_directory_of (from->name) : NULL;
-  if (own == NULL) {
+  if (real == NULL)
     error_record (error, errno, "%s: %s '%s': %s", from->name, role, name,
                   strerror (errno));
+  else if (check_place (from, role, name, real, options, error) == -1) {
     free (real);
-    return NULL;
-  }
-  if (!is_allowed (real, own, options)) {
-    error_record (error, EPERM, "%s: %s '%s' leads to %s, outside the "
-                  "directory %s: backing-dir=%.*s would allow it",
-                  from->name, role, name, real, own,
-                  (int) (strrchr (real, '/') == real ? 1
-                         : strrchr (real, '/') - real), real);
-    free (real);
-    return NULL;
+    real = NULL;
   }
   return real;
 }

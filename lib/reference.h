@@ -8,6 +8,7 @@
 #ifndef VDISK_REFERENCE_H
 #define VDISK_REFERENCE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "vdisk.h"
@@ -37,6 +38,10 @@ void reference_clear (struct reference *reference);
 int reference_add_name (struct reference *reference,
                         const char *name, size_t length);
 
+/* Does 'name' mean a path when the image 'from' says it?  A relative one
+ * does not if the image comes from a server. */
+bool reference_has_path (const struct source *from, const char *name);
+
 /* The path that 'name' means when the image 'from' says it: relative names
  * are relative to its directory.  The caller frees it.  NULL if out of
  * memory. */
@@ -52,8 +57,9 @@ char *reference_resolve (const struct source *from, const char *role,
                          struct vdisk_error *error);
 
 /* Open the file that 'name', found in the image 'from', leads to.
- * Relative names are relative to the directory of 'from'.  Protocols
- * ("nbd:...", "json:...") are refused.  Symbolic links are followed
+ * Relative names are relative to the directory of 'from'; what comes from
+ * a server has none, and may refer only to where the user allows it.
+ * Protocols ("nbd:...", "json:...") are refused.  Symbolic links are followed
  * first; where they lead must be allowed, and the file opened is the one
  * that was checked.  'role' is for messages.  NULL on error: EPERM if the
  * user would have to allow it. */

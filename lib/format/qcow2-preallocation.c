@@ -5,8 +5,6 @@
  * QEMU's map look for holes of the file.
  */
 
-#include <sys/stat.h>
-
 #include "format/qcow2-refcount.h"
 #include "format/qcow2.h"
 #include "util/align.h"
@@ -49,13 +47,13 @@ qcow2_qemu_finds_holes (const struct layer *layer)
     min_u64 (divide_up (layer->source->size, layer->cluster_size),
              entries << (info->cluster_bits + 3 - info->refcount_order));
   struct qcow2_refcounts refcounts;
+  const int64_t allocated = source_allocated_size (layer->source);
   bool r = false;
   uint64_t taken;
-  struct stat st;
 
-  if (stat (layer->source->name, &st) == -1)
+  if (allocated == -1)
     return false;
-  taken = (uint64_t) st.st_blocks * 512 / layer->cluster_size;
+  taken = allocated / layer->cluster_size;
   if (qcow2_refcounts_open (&refcounts, layer->source, info->cluster_bits,
                             info->refcount_order,
                             info->refcount_table_offset, entries,

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 
 #include "error.h"
 #include "source/read-ahead.h"
@@ -84,6 +85,16 @@ source_close (struct source *source)
 {
   if (source)
     source->ops->close (source);
+}
+
+int64_t
+source_allocated_size (const struct source *source)
+{
+  struct stat st;
+
+  if (source->is_uri || stat (source->name, &st) == -1)
+    return -1;
+  return (int64_t) st.st_blocks * 512;
 }
 
 bool

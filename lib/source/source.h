@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the bytes of an image come from: a file or block device, or
- * memory (tests, fuzzing).  A source never changes after it is opened and
+/* Where the bytes of an image come from: a file or block device, an NBD
+ * server, or memory (tests, fuzzing).  A source never changes after it is opened and
  * may be used by many threads at once.
  */
 
@@ -47,6 +47,8 @@ struct source {
   const struct source_ops *ops;
   char *name;             /* path as opened: names it in messages, and
                              references are relative to its directory */
+  bool is_uri;            /* the name is no path: no file system knows it,
+                             and it has no directory */
   uint64_t size;
   bool sparse;            /* false: 'extent' can find nothing but data */
   uint64_t device, inode; /* identity, for finding loops; 0, 0: unknown */
@@ -79,6 +81,9 @@ int source_descriptor (const struct source *source);
 
 /* Close and free.  Accepts NULL. */
 void source_close (struct source *source);
+
+/* Bytes that the file takes of its disk, or -1 if that is not known. */
+int64_t source_allocated_size (const struct source *source);
 
 /* True if both are known to be the same file. */
 bool source_is_same (const struct source *a, const struct source *b);

@@ -714,6 +714,72 @@ START_TEST (top_not_recognized)
 }
 END_TEST
 
+/* What a server serves is raw if nobody says otherwise, whatever magic its
+ * guest has written. */
+START_TEST (uri_is_raw)
+{
+  static const char bytes[1000] = "QFI\xfb";
+  const struct resolver resolver = { .open = NULL };
+  struct vdisk_options *options = vdisk_options_new ();
+  struct source *source = source_memory ("nbd://host", bytes, 1000);
+  struct vdisk_error error = { 0 };
+  struct chain *chain;
+
+  source->is_uri = true;
+  chain = chain_open (source, options, &resolver, &error);
+  ck_assert_msg (chain != NULL, "%s", error.message);
+  ck_assert_ptr_eq (chain->layers[0]->format, &format_raw);
+  chain_close (chain);
+
+  source = source_memory ("nbd://host", bytes, 1000);
+  source->is_uri = true;
+  options->format = &format_qcow2;
+  ck_assert_ptr_null (chain_open (source, options, &resolver, &error));
+  ck_assert_str_eq (error.message, "nbd://host: header: version 0, must be "
+                    "2 or 3");
+  vdisk_options_free (options);
+}
+END_TEST
+
+/* 1000 bytes each of data, zeros and holes, and data again. */
+static int
+layered_extent (struct source *source, uint64_t offset, uint64_t *length,
+                enum vdisk_kind *kind, struct vdisk_error *error)
+{
+  static const enum vdisk_kind kinds[] = {
+    VDISK_DATA, VDISK_ZERO, VDISK_HOLE, VDISK_DATA,
+  };
+
+  (void) source;
+  (void) error;
+  *kind = kinds[offset / 1000];
+  *length = 1000 - offset % 1000;
+  return 0;
+}
+
+/* Raw disks show zeros and holes as their source does. */
+START_TEST (raw_kinds)
+{
+  static const char bytes[4000];
+  struct vdisk_options *options = vdisk_options_new ();
+  struct source *source = source_memory ("four", bytes, sizeof bytes);
+  struct source_ops ops = *source->ops;
+  struct vdisk_error error;
+  struct layer *layer;
+
+  ops.extent = layered_extent;
+  source->ops = &ops;
+  source->sparse = true;
+  layer = open_layer (&format_raw, source, options, &error);
+  ck_assert_ptr_nonnull (layer);
+  ck_assert_str_eq (map_text (layer, 500, 3000), "data 500+500@500, "
+                    "zero 1000+1000@1000, hole 2000+1000@2000, "
+                    "data 3000+500@3000");
+  layer_close (layer);
+  vdisk_options_free (options);
+}
+END_TEST
+
 /* The names a child gives for its parent, and what comes of them. */
 static const struct {
   const char *names[REFERENCE_NAMES_MAX];
@@ -1089,6 +1155,8 @@ add_opening (Suite *suite)
   tcase_add_test (tcase, three_layers);
   tcase_add_test (tcase, too_large);
   tcase_add_test (tcase, top_not_recognized);
+  tcase_add_test (tcase, uri_is_raw);
+  tcase_add_test (tcase, raw_kinds);
   tcase_add_loop_test (tcase, names, 0, COUNT (name_rows));
   tcase_add_test (tcase, format_below);
   tcase_add_test (tcase, raw_below);

@@ -95,7 +95,8 @@ allow (struct vdisk_options *options, const char *directory)
   }
 }
 
-/* What the image at 'from' gets for 'name' when 'allowed' (or NULL) is. */
+/* What the image at 'from' gets for 'name' when 'allowed' (or NULL) is.
+ * 'from' may be an NBD URI. */
 static struct source *
 follow (const char *from, const char *name, const char *allowed,
         struct vdisk_error *error)
@@ -110,6 +111,7 @@ follow (const char *from, const char *name, const char *allowed,
   expand (name, expanded, sizeof expanded);
   image = source_memory (from_path, "", 0);
   ck_assert_ptr_nonnull (image);
+  image->is_uri = strncmp (from, "nbd", 3) == 0;
   error_clear (error);
   source = reference_open (image, "backing file", expanded, options, error);
   source_close (image);
@@ -131,6 +133,7 @@ check_says (struct source *source, const char *content)
 /* --- Names that lead somewhere --------------------------------------- */
 
 #define TOP "@/images/top.img"
+#define URI "nbd+unix:///?socket=@/images/socket"
 
 static const struct {
   const char *from, *name, *allowed, *content;
@@ -195,6 +198,11 @@ static const struct {
   { TOP, "dirlink-out/out.img", "@/outside", "outside/out.img" },
   { TOP, "../imagesx/base.img", "@/imagesx", "imagesx/base.img" },
   { TOP, "base.img", "@/outside", "images/base.img" },
+  /* Images that a server serves. */
+  { URI, "@/images/base.img", "@/images", "images/base.img" },
+  { URI, "file:@/images/sub/base.img", "@/images", "images/sub/base.img" },
+  { URI, "@/images/link-out", "@/outside", "outside/out.img" },
+  { URI, "@/outside/out.img", "/", "outside/out.img" },
 };
 
 START_TEST (leads)
@@ -219,6 +227,12 @@ END_TEST
   "file name: references with a protocol are refused"
 #define SAYS(name, what) "@/images/top.img: backing file '" name "': " what
 #define MISSING "No such file or directory"
+#define URI_SAYS(name, what) URI ": backing file '" name "' " what
+#define NO_DIRECTORY "is a relative name, and an NBD server has no " \
+  "directory for it"
+#define URI_OUTSIDE(name, where, allow) URI_SAYS (name, "leads to " where \
+  ", and an image from an NBD server has no directory of its own: " \
+  "backing-dir=" allow " would allow it")
 #define NO_FILE "neither a regular file nor a block device"
 
 static const struct {
@@ -327,6 +341,28 @@ static const struct {
   { TOP, "link-null", "/dev", EINVAL, SAYS ("link-null", NO_FILE) },
   { TOP, "/dev/null", "/", EINVAL, SAYS ("/dev/null", NO_FILE) },
   { TOP, "/dev/zero", "/", EINVAL, SAYS ("/dev/zero", NO_FILE) },
+  /* Images that a server serves have no directory. */
+  { URI, "base.img", NULL, EINVAL, URI_SAYS ("base.img", NO_DIRECTORY) },
+  { URI, "base.img", "/", EINVAL, URI_SAYS ("base.img", NO_DIRECTORY) },
+  { URI, "./base.img", "@/images", EINVAL,
+    URI_SAYS ("./base.img", NO_DIRECTORY) },
+  { URI, "../images/base.img", "@/images", EINVAL,
+    URI_SAYS ("../images/base.img", NO_DIRECTORY) },
+  { URI, "file:base.img", "@/images", EINVAL,
+    URI_SAYS ("base.img", NO_DIRECTORY) },
+  { URI, "@/images/base.img", NULL, EPERM,
+    URI_OUTSIDE ("@/images/base.img", "@/images/base.img", "@/images") },
+  { URI, "@/images/base.img", "@/images/sub", EPERM,
+    URI_OUTSIDE ("@/images/base.img", "@/images/base.img", "@/images") },
+  { URI, "@/images/link-out", "@/images", EPERM,
+    URI_OUTSIDE ("@/images/link-out", "@/outside/out.img", "@/outside") },
+  { URI, "/dev", NULL, EPERM, URI_OUTSIDE ("/dev", "/dev", "/") },
+  { URI, "@/images/missing", NULL, ENOENT,
+    URI ": backing file '@/images/missing': " MISSING },
+  { URI, "nbd://localhost/disk", "/", EPERM,
+    URI_SAYS ("nbd://localhost/disk", "is not a file name: references with "
+              "a protocol are refused") },
+  { URI, "", "/", EINVAL, URI ": backing file: the name is empty" },
 };
 
 START_TEST (refused)
@@ -441,6 +477,27 @@ START_TEST (role)
 }
 END_TEST
 
+START_TEST (has_path)
+{
+  struct source *file = source_memory ("images/top.img", "", 0);
+  struct source *uri = source_memory ("nbd://host/dir/disk", "", 0);
+  char *path;
+
+  uri->is_uri = true;
+  ck_assert (reference_has_path (file, "base.img"));
+  ck_assert (reference_has_path (file, "/base.img"));
+  ck_assert (!reference_has_path (uri, "base.img"));
+  ck_assert (!reference_has_path (uri, "file:base.img"));
+  ck_assert (reference_has_path (uri, "/base.img"));
+  ck_assert (reference_has_path (uri, "file:/base.img"));
+  path = reference_path (uri, "file:/base.img");
+  ck_assert_str_eq (path, "/base.img");
+  free (path);
+  source_close (file);
+  source_close (uri);
+}
+END_TEST
+
 START_TEST (names)
 {
   struct reference reference = { .role = "parent" };
@@ -479,6 +536,7 @@ main (void)
   tcase_add_test (tcase, current_directory);
   tcase_add_test (tcase, two_steps);
   tcase_add_test (tcase, role);
+  tcase_add_test (tcase, has_path);
   tcase_add_test (tcase, names);
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
