@@ -22,7 +22,7 @@ OBJ := $(or $(O),build/)obj
 CFLAGS    ?= -O2 -g
 WARNINGS  := -Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes \
              -Wmissing-prototypes -Wwrite-strings -Wformat=2
-LIB_PKGS  := libdeflate libzstd jansson
+LIB_PKGS  := libdeflate libzstd jansson libnbd
 TOOL_PKGS := libarchive libxxhash libnbd nettle zlib
 override CFLAGS += -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
              -DVDISK_VERSION='"$(VERSION)"' $(WARNINGS) -Ilib -fPIC \
@@ -181,7 +181,8 @@ run-sanitized: $(PLUGIN) $(TOOL) $(UNIT)
 
 ## make check-tsan      suites with threads under the thread sanitizer
 TSAN_FLAGS := -O1 -g -fsanitize=thread
-TSAN_TESTS := test-cache test-image test-source test-qcow2-packed
+TSAN_TESTS := test-cache test-image test-source test-stretches \
+    test-read-ahead test-qcow2-packed
 check-tsan:
 	$(MAKE) O=build/tsan/ CC=gcc CFLAGS='$(TSAN_FLAGS)' \
 	    LDFLAGS='$(TSAN_FLAGS)' run-tsan

@@ -20,6 +20,7 @@
 #include "options.h"
 #include "reference.h"
 #include "source/file.h"
+#include "source/nbd.h"
 #include "source/source.h"
 #include "util/checked.h"
 #include "util/minmax.h"
@@ -320,11 +321,20 @@ open_path (const char *path, const struct vdisk_options *options,
       return NULL;
     }
   }
-  top = source_file_open (path, options->force_share, error);
+  if (source_is_nbd_uri (path))
+    top = source_nbd_open (path, error);
+  else
+    top = source_file_open (path, options->force_share, error);
   if (top)
     vdisk = image_open (top, options, resolver, error);
   vdisk_options_free (defaults);
   return vdisk;
+}
+
+int
+vdisk_is_uri (const char *path)
+{
+  return source_is_nbd_uri (path);
 }
 
 struct vdisk *

@@ -30,7 +30,8 @@ struct vdisk_options;
  * EINVAL (the image or a parameter breaks a rule), ENOTSUP (a feature we
  * do not read), EPERM (a reference the caller has not allowed), ELOOP (a
  * chain that never ends), EIO (damage or a failing disk met while
- * reading), EBUSY (in use by a writer), ENOMEM, or what open(2) said.
+ * reading), EBUSY (in use by a writer), ENOMEM, or what open(2) or
+ * connect(2) said.
  * 'message' is one line without a full stop that names file, structure,
  * value and rule; bytes that are not printable are written as \xHH.
  */
@@ -86,7 +87,8 @@ void vdisk_options_free (struct vdisk_options *options);
 
 /* Set the option 'name' from text.  libvdisk(3) has them all:
  *
- *   format          auto, vhd (or vpc), qcow2, qed, raw
+ *   format          auto, vhd (or vpc), qcow2, qed, raw; auto is raw for
+ *                   NBD URIs
  *   backing-dir     a directory that references may lead to; add any
  *                   number of them, "/" allows everything
  *   size            auto, current, chs: which size field of a VHD counts
@@ -108,7 +110,14 @@ void vdisk_options_set_warning_callback (struct vdisk_options *options,
                                          vdisk_warning_callback *callback,
                                          void *opaque);
 
+/* Is this an NBD URI for vdisk_open, rather than the name of a file?  It
+ * is if it starts with nbd://, nbds://, nbd+unix://, nbds+unix://,
+ * nbd+vsock:// or nbds+vsock://.  Returns 1 or 0. */
+int vdisk_is_uri (const char *path);
+
 /* Open the image at 'path' and the whole chain under it, read-only.
+ * 'path' can be an NBD URI: then the image is what that server serves, and
+ * is raw unless the option 'format' says what else, for it is not probed.
  * 'options' may be NULL for the defaults.  Returns NULL on error. */
 struct vdisk *vdisk_open (const char *path,
                           const struct vdisk_options *options,

@@ -30,7 +30,7 @@
 #define PREFERRED_MIN 512
 #define PREFERRED_MAX (32 << 20)
 
-static char *filename;
+static char *filename;          /* or NBD URI */
 static struct vdisk_options *options;
 static struct vdisk *vdisk;
 
@@ -76,6 +76,7 @@ vdisk_dump_plugin (void)
     printf ("vdisk_format_%s=yes\n", *names);
   for (names = vdisk_compression_libraries (); *names; ++names)
     printf ("vdisk_%s=yes\n", *names);
+  printf ("vdisk_nbd=yes\n");
 }
 
 static int
@@ -88,7 +89,10 @@ vdisk_config (const char *key, const char *value)
       nbdkit_error ("only one file can be served");
       return -1;
     }
-    filename = nbdkit_absolute_path (value);
+    if (!vdisk_is_uri (value))
+      filename = nbdkit_absolute_path (value);
+    else if ((filename = strdup (value)) == NULL)
+      nbdkit_error ("out of memory");
     return filename ? 0 : -1;
   }
   if (vdisk_options_set (options, key, value, &error) == -1) {
@@ -110,7 +114,9 @@ vdisk_config_complete (void)
 }
 
 #define vdisk_config_help \
-  "[file=]<PATH>          (required) The image to serve.\n" \
+  "[file=]<PATH>|<URI>    (required) The image to serve: a file, or what an\n" \
+  "                       NBD server serves, which is raw unless format says\n" \
+  "                       otherwise.\n" \
   "format=auto|vhd|qcow2|qed|raw\n" \
   "                       Its format (default: auto; raw is never guessed).\n" \
   "backing-dir=<DIR>      References may also lead into this directory;\n" \

@@ -85,7 +85,7 @@ for line in name=vdisk magic_config_key=file vdisk_format_vhd=yes \
     grep -qx "$line" dump || die "--dump-plugin lacks $line"
 done
 for line in 'vdisk_version=[0-9.]+' 'vdisk_libdeflate=yes' \
-            'vdisk_libzstd=yes'; do
+            'vdisk_libzstd=yes' 'vdisk_nbd=yes'; do
     grep -Eqx "$line" dump || die "--dump-plugin lacks $line"
 done
 checked "--dump-plugin"

@@ -145,6 +145,28 @@ END_TEST
 
 /* --- Options --------------------------------------------------------- */
 
+START_TEST (is_uri)
+{
+  static const char *const uris[] = {
+    "nbd://", "nbd://host", "nbd://host:10809/export", "nbds://host/",
+    "nbd+unix:///?socket=s", "nbds+unix:///e?socket=s", "nbd+vsock://3",
+    "nbds+vsock://3:10809/",
+  };
+  static const char *const paths[] = {
+    "", "disk", "/nbd://host", "./nbd://host", "nbd", "nbd:", "nbd:/",
+    "nbd:host:10809", "nbd:unix:s", "nbd+unix:/", "nbdx://host",
+    "nbd+ssh://host", "http://host", "file:///disk", "NBD://host",
+    " nbd://host", "nbd+unix", "nbdsx://",
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof uris / sizeof uris[0]; ++i)
+    ck_assert_msg (vdisk_is_uri (uris[i]) == 1, "%s", uris[i]);
+  for (i = 0; i < sizeof paths / sizeof paths[0]; ++i)
+    ck_assert_msg (vdisk_is_uri (paths[i]) == 0, "%s", paths[i]);
+}
+END_TEST
+
 START_TEST (options)
 {
   struct vdisk_options *o = vdisk_options_new ();
@@ -478,6 +500,7 @@ main (void)
   tcase_add_test (tcase, version);
   tcase_add_test (tcase, lists);
   tcase_add_test (tcase, formats_can_be_set);
+  tcase_add_test (tcase, is_uri);
   tcase_add_test (tcase, options);
   tcase_add_test (tcase, options_again);
   tcase_add_test (tcase, not_opened);

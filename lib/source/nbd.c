@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reading from an NBD server, and what it says of its disk.
+ *
+ * Requests are of sizes and at offsets that the server takes.  Which parts
+ * are holes or zeros is asked for much at a time and remembered.  A server
+ * can say whatever it likes: extents are clipped to the disk, and if it
+ * says nothing where it was asked, that is an error.
+ */
+
+#include "source/nbd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libnbd.h>
+
+#include "error.h"
+#include "source/nbd-pool.h"
+#include "source/read-ahead.h"
+#include "source/stretches.h"
+#include "util/align.h"
+#include "util/cleanup.h"
+#include "util/minmax.h"
+
+/* How many stretches are remembered, and how many of one answer. */
+#define STRETCHES_MAX (64 << 10)
+#define ROW_MAX (STRETCHES_MAX / 2)
+
+/* How much to ask the status of at a time.  At first as much as a row
+ * holds of the smallest extents that file systems have; then it goes by
+ * the answers.  The protocol has 32 bits for it; the most is a multiple of
+ * every minimum block size. */
+#define STATUS_FIRST ((uint64_t) ROW_MAX * 4096)
+#define STATUS_LEAST (1 << 20)
+#define STATUS_MOST ((UINT64_C (1) << 32) - (64 << 10))
+
+/* Flags of base:allocation. */
+enum { NBD_HOLE = LIBNBD_STATE_HOLE, NBD_ZERO = LIBNBD_STATE_ZERO };
+
+struct nbd {
+  struct source source;
+  struct export export;
+  struct pool *pool;
+  struct stretches *stretches;
+  _Atomic uint64_t status_size; /* how much to ask for next: a power of
+                                   two */
+};
+
+bool
+source_is_nbd_uri (const char *path)
+{
+  static const char *const schemes[] = {
+    "nbd://", "nbds://", "nbd+unix://", "nbds+unix://", "nbd+vsock://",
+    "nbds+vsock://",
+  };
+  size_t i;
+
+  for (i = 0; i < sizeof schemes / sizeof schemes[0]; ++i)
+    if (strncmp (path, schemes[i], strlen (schemes[i])) == 0)
+      return true;
+  return false;
+}
+
+/* One request, of a size and at an offset that the server takes. */
+static int
+request (const struct nbd *nbd, void *buffer, size_t count, uint64_t offset,
+         struct vdisk_error *error)
+{
+  struct vdisk_error why = { 0 };
+  struct nbd_handle *connection = pool_take (nbd->pool, &why);
+
+  if (connection) {
+    if (nbd_pread (connection, buffer, count, offset, 0) == -1)
+      error_record (&why, EIO, "%s", connection_error_text ());
+    pool_give (nbd->pool, connection);
+  }
+  if (why.errnum != 0)
+    return error_set (error, EIO, "%s: reading %zu bytes at offset %" PRIu64
+                      ": %s", nbd->source.name, count, offset, why.message);
+  return 0;
+}
+
+/* Read a piece of one of the server's blocks.  The last block of a disk
+ * may be shorter; not every server lets anybody read that. */
+static int
+read_part_of_block (const struct nbd *nbd, void *buffer, size_t count,
+                    uint64_t offset, struct vdisk_error *error)
+{
+  const uint64_t start = round_down (offset, nbd->export.minimum);
+  const size_t length = min_u64 (nbd->export.minimum,
+                                 nbd->source.size - start);
+  CLEANUP_FREE uint8_t *block = malloc (length);
+
+  if (block == NULL)
+    return error_no_memory (error, nbd->source.name);
+  if (request (nbd, block, length, start, error) == -1)
+    return -1;
+  memcpy (buffer, block + (offset - start), count);
+  return 0;
+}
+
+static int
+nbd_source_pread (struct source *source, void *buffer, size_t count,
+                  uint64_t offset, struct vdisk_error *error)
+{
+  const struct nbd *nbd = (const struct nbd *) source;
+  const uint32_t minimum = nbd->export.minimum;
+  uint8_t *to = buffer;
+  size_t n;
+  int r;
+
+  for (; count > 0; to += n, offset += n, count -= n) {
+    if (is_aligned (offset, minimum) && count >= minimum) {
+      n = round_down (min_u64 (count, nbd->export.maximum), minimum);
+      r = request (nbd, to, n, offset, error);
+    }
+    else {
+      n = min_u64 (count, minimum - (offset & (minimum - 1)));
+      r = read_part_of_block (nbd, to, n, offset, error);
+    }
+    if (r == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* What a server answers when it is asked for block status. */
+struct answer {
+  struct stretch *row;          /* from where it was asked */
+  size_t count;
+  uint64_t next;                /* where the row ends */
+  uint64_t size;                /* of the disk */
+  bool is_cut;                  /* there was more */
+};
+
+/* HOLE alone says that there is no space, and nothing of what is read. */
+static enum vdisk_kind
+kind_of (uint32_t flags)
+{
+  if (!(flags & NBD_ZERO))
+    return VDISK_DATA;
+  return flags & NBD_HOLE ? VDISK_HOLE : VDISK_ZERO;
+}
+
+/* Add an extent to the row.  False if there is no room or no need for
+ * more. */
+static bool
+add_extent (struct answer *answer, uint64_t length, uint32_t flags)
+{
+  const enum vdisk_kind kind = kind_of (flags);
+  const uint64_t start = answer->next;
+  const uint64_t end = start + min_u64 (length, answer->size - start);
+  const size_t n = answer->count;
+
+  if (start == end)
+    return false;
+  if (n > 0 && answer->row[n - 1].kind == kind)
+    answer->row[n - 1].end = end;
+  else if (n < ROW_MAX)
+    answer->row[answer->count++] = (struct stretch) {
+      .offset = start, .end = end, .kind = kind,
+    };
+  else {
+    answer->is_cut = true;
+    return false;
+  }
+  answer->next = end;
+  return true;
+}
+
+static int
+take_extents (void *opaque, const char *context, uint64_t offset,
+              uint32_t *entries, size_t count, int *error)
+{
+  struct answer *answer = opaque;
+  size_t i;
+
+  (void) error;
+  if (strcmp (context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0 ||
+      offset != answer->next)
+    return 0;
+  for (i = 0; i + 1 < count; i += 2)
+    if (!add_extent (answer, entries[i], entries[i + 1]))
+      break;
+  return 0;
+}
+
+/* Answers that fill the row are wasted in part; those of few extents make
+ * for many requests. */
+static void
+adapt_status_size (struct nbd *nbd, uint64_t asked,
+                   const struct answer *answer)
+{
+  if (answer->is_cut && asked > STATUS_LEAST)
+    atomic_store (&nbd->status_size, asked / 2);
+  else if (answer->count <= ROW_MAX / 2 && asked < STATUS_MOST)
+    atomic_store (&nbd->status_size, asked * 2);
+}
+
+/* Ask the server for the status from 'offset', which is aligned, on. */
+static int
+ask_status (struct nbd *nbd, uint64_t offset, struct answer *answer,
+            struct vdisk_error *error)
+{
+  const uint64_t asked = atomic_load (&nbd->status_size);
+  const uint64_t count = min_u64 (min_u64 (asked, STATUS_MOST),
+                                  nbd->source.size - offset);
+  const nbd_extent_callback callback = {
+    .callback = take_extents, .user_data = answer,
+  };
+  struct vdisk_error why = { 0 };
+  struct nbd_handle *connection = pool_take (nbd->pool, &why);
+
+  if (connection) {
+    if (nbd_block_status (connection, count, offset, callback, 0) == -1)
+      error_record (&why, EIO, "%s", connection_error_text ());
+    pool_give (nbd->pool, connection);
+  }
+  if (why.errnum != 0)
+    return error_set (error, EIO, "%s: block status of %" PRIu64 " bytes at "
+                      "offset %" PRIu64 ": %s", nbd->source.name, count,
+                      offset, why.message);
+  adapt_status_size (nbd, asked, answer);
+  return 0;
+}
+
+/* Find out what is at 'offset', and remember what else the server says. */
+static int
+find_stretch (struct nbd *nbd, uint64_t offset, struct stretch *stretch,
+              struct vdisk_error *error)
+{
+  const uint64_t start = round_down (offset, nbd->export.minimum);
+  CLEANUP_FREE struct stretch *row = calloc (ROW_MAX, sizeof *row);
+  struct answer answer = {
+    .row = row, .next = start, .size = nbd->source.size,
+  };
+  size_t i = 0;
+
+  if (row == NULL)
+    return error_no_memory (error, nbd->source.name);
+  if (ask_status (nbd, start, &answer, error) == -1)
+    return -1;
+  if (answer.next <= offset)
+    return error_set (error, EIO, "%s: block status at offset %" PRIu64
+                      ": the server's answer says nothing",
+                      nbd->source.name, offset);
+  stretches_remember (nbd->stretches, row, answer.count);
+  while (row[i].end <= offset)
+    ++i;
+  *stretch = row[i];
+  return 0;
+}
+
+static int
+nbd_source_extent (struct source *source, uint64_t offset, uint64_t *length,
+                   enum vdisk_kind *kind, struct vdisk_error *error)
+{
+  struct nbd *nbd = (struct nbd *) source;
+  struct stretch stretch;
+
+  if (!stretches_recall (nbd->stretches, offset, &stretch) &&
+      find_stretch (nbd, offset, &stretch, error) == -1)
+    return -1;
+  *kind = stretch.kind;
+  *length = stretch.end - offset;
+  return 0;
+}
+
+/* A server that cannot do it shows that when the range is read. */
+static void
+nbd_source_prefetch (struct source *source, uint64_t offset, uint64_t count)
+{
+  const struct nbd *nbd = (const struct nbd *) source;
+  const uint64_t end = offset + count;
+  struct nbd_handle *connection = NULL;
+  uint64_t n;
+
+  if (nbd->export.has_cache)
+    connection = pool_take (nbd->pool, NULL);
+  if (connection == NULL)
+    return;
+  for (offset = round_down (offset, nbd->export.minimum); offset < end;
+       offset += n) {
+    n = min_u64 (nbd->export.maximum,
+                 round_up (end - offset, nbd->export.minimum));
+    n = min_u64 (n, nbd->source.size - offset);
+    if (nbd_cache (connection, n, offset, 0) == -1)
+      break;
+  }
+  pool_give (nbd->pool, connection);
+}
+
+static void
+nbd_source_close (struct source *source)
+{
+  struct nbd *nbd = (struct nbd *) source;
+
+  pool_close (nbd->pool);
+  stretches_free (nbd->stretches);
+  read_ahead_free (source->ahead);
+  free (source->name);
+  free (nbd);
+}
+
+static const struct source_ops nbd_ops = {
+  .pread = nbd_source_pread,
+  .extent = nbd_source_extent,
+  .prefetch = nbd_source_prefetch,
+  .close = nbd_source_close,
+};
+
+struct source *
+source_nbd_open (const char *uri, struct vdisk_error *error)
+{
+  struct nbd *nbd = calloc (1, sizeof *nbd);
+  struct vdisk_error why = { 0 };
+
+  if (nbd == NULL) {
+    error_no_memory (error, uri);
+    return NULL;
+  }
+  nbd->source.ops = &nbd_ops;
+  nbd->source.is_uri = true;
+  nbd->source.name = strdup (uri);
+  nbd->source.ahead = read_ahead_new (&nbd->source);
+  nbd->stretches = stretches_new (STRETCHES_MAX);
+  atomic_init (&nbd->status_size, STATUS_FIRST);
+  if (nbd->source.name == NULL || nbd->source.ahead == NULL ||
+      nbd->stretches == NULL) {
+    error_no_memory (error, uri);
+    goto fail;
+  }
+  nbd->pool = pool_open (uri, &nbd->export, &why);
+  if (nbd->pool == NULL) {
+    error_record (error, why.errnum, "%s: %s", uri, why.message);
+    goto fail;
+  }
+  nbd->source.size = nbd->export.size;
+  nbd->source.sparse = nbd->export.has_status;
+  return &nbd->source;
+
+ fail:
+  nbd_source_close (&nbd->source);
+  return NULL;
+}
