@@ -32,7 +32,8 @@ enum {
 #define IMAGE_OPTIONS_HELP                                              \
 "How the image is opened:\n"                                            \
 "  --format=FORMAT         auto, vhd, qcow2, qed, raw (default: auto;\n" \
-"                          raw is never guessed)\n"                     \
+"                          raw is never guessed, but for NBD URIs it\n" \
+"                          is the default)\n"                           \
 "  --backing-dir=DIR       references may also lead into DIR\n"         \
 "                          (can be repeated; / allows all of them)\n"   \
 "  --size=RULE             auto, current, chs: which size of a VHD\n"   \

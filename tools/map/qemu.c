@@ -3,7 +3,8 @@
  *
  * The order of the keys, the spaces and the lines are QEMU's, and so are
  * some views of its: a hole of a raw file or of a VHD is "present", one of
- * a QCOW2 or QED image is not; a hole of the host file under allocated
+ * a QCOW2 or QED image is not; where an NBD server says zeros but no hole,
+ * that is "data" too; a hole of the host file under allocated
  * clusters counts only in some images (see vdisk_layer_qemu_finds_holes);
  * disks end at a multiple of 512.
  */
@@ -148,7 +149,8 @@ flags_of (struct map *map, const struct vdisk_extent *extent)
     return PRESENT | DATA | (map->qemu_compressed ? COMPRESSED : 0);
   case VDISK_ZERO:
     if (!extent->host_hole)
-      return PRESENT | ZERO | offset;
+      return PRESENT | ZERO | offset |
+        (traits_of (map, extent->depth) & RAW ? DATA : 0);
     return PRESENT | DATA | offset |
       (finds_holes (map, extent->depth) ? ZERO : 0);
   case VDISK_HOLE:
@@ -158,13 +160,16 @@ flags_of (struct map *map, const struct vdisk_extent *extent)
   return 0;
 }
 
-/* Zeros by which QEMU fills the last sector of a raw file. */
+/* Zeros by which QEMU fills the last sector of a raw file, or of what a
+ * server serves: there they are nowhere. */
 static void
 add_padding (struct map *map, uint64_t start, uint64_t end, unsigned depth)
 {
   add_entry (map, &(struct entry) {
       .start = start, .length = end - start, .offset = start,
-      .depth = depth, .flags = PRESENT | ZERO | HAS_OFFSET,
+      .depth = depth, .flags = PRESENT | ZERO |
+        (vdisk_is_uri (vdisk_layer_file (map->vdisk, depth)) ? 0
+         : HAS_OFFSET),
     });
 }
 
