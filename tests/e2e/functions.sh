@@ -186,17 +186,25 @@ vdisk_start ()
     die "nbdkit does not serve $image"
 }
 
+# forget_server PID: it has ended, and its number may be another's soon.
+forget_server ()
+{
+    local i kept=()
+
+    for i in "${server_pids[@]}"; do
+        [ "$i" = "$1" ] || kept+=("$i")
+    done
+    server_pids=("${kept[@]}")
+}
+
 # vdisk_stop [PID LOG]: end a server, which must end well.
 vdisk_stop ()
 {
-    local pid=${1:-$server} log=${2:-$server_log} status=0 i kept=()
+    local pid=${1:-$server} log=${2:-$server_log} status=0
 
     kill "$pid" || die "the server has died"
     wait "$pid" || status=$?
-    for i in "${server_pids[@]}"; do
-        [ "$i" = "$pid" ] || kept+=("$i")
-    done
-    server_pids=("${kept[@]}")
+    forget_server "$pid"
     if [ "$status" -ne 0 ] || grep -Eq 'Sanitizer|runtime error|==' "$log"
     then
         python3 "$e2e/servers.py" "$log" "$status" || {
@@ -204,6 +212,54 @@ vdisk_stop ()
             die "nbdkit ended with status $status"
         }
     fi
+}
+
+# origin_start ARG...: nbdkit with another plugin, for vdisk to read from.
+# Sets $origin (its URI), $origin_socket and $origin_pid.  If the first
+# argument is qemu-nbd or python3, that is run instead, with the socket in
+# place of "SOCKET".
+origin_number=0
+origin_start ()
+{
+    origin_number=$((origin_number + 1))
+    origin_socket=$tmp/origin$BASHPID.$origin_number
+    origin="nbd+unix:///?socket=$origin_socket"
+    export origin
+    origin_restart "$@"
+}
+
+# origin_restart ARG...: the same at the URI of the last one.
+origin_restart ()
+{
+    local command=("$@") i
+
+    case $1 in
+        qemu-nbd | python3) command=("${command[@]/SOCKET/$origin_socket}") ;;
+        *) command=("$NBDKIT" -f -U "$origin_socket" "$@") ;;
+    esac
+    "${command[@]}" > "$origin_socket.log" 2>&1 &
+    origin_pid=$!
+    server_pids+=("$origin_pid")
+    for (( i = 0; i < 2000; i++ )); do
+        if [ -S "$origin_socket" ]; then
+            sleep 0.01          # until it listens
+            return 0
+        fi
+        kill -0 "$origin_pid" 2>/dev/null || break
+        sleep 0.01
+    done
+    cat "$origin_socket.log" >&2
+    die "no server: $*"
+}
+
+# origin_stop: end it, and remove its socket.  Asked kindly, nbdkit would
+# wait until its clients have gone.
+origin_stop ()
+{
+    kill -KILL "$origin_pid"
+    wait "$origin_pid" 2>/dev/null || true
+    forget_server "$origin_pid"
+    rm -f "$origin_socket"
 }
 
 # with_vdisk IMAGE [PARAM...] -- COMMAND...: run a command or function

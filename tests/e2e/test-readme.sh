@@ -36,6 +36,11 @@ qemu-io -f raw -c 'write -q -P 0x43 1M 4M' disk.raw
 
 cp disk.qcow2 before.qcow2
 
+for image in raw qcow2; do
+    origin_start file disk.$image
+    ln -s "$origin_socket" $image.sock
+done
+
 # --- "nbdkit vdisk" as if it were installed ------------------------------
 
 # What nbdkit runs starts without the sanitizers.

@@ -1,0 +1,238 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# An NBD server that fails, goes, comes back, or says what makes no sense:
+# requests fail with EIO and a message, the next good one works, and nothing
+# else happens.
+
+. "$(dirname "$0")/functions.sh"
+export VDISK=${VDISK:-$top/tools/vdisk}
+
+truncate -s 1M disk.raw
+qemu-io -f raw -c 'write -P 1 0 150k' -c 'write -P 2 150k 150k' disk.raw \
+    > /dev/null
+
+good ()
+{
+    nbdcopy "$uri" copy.raw
+    cmp disk.raw copy.raw
+    checked "all is well"
+}
+
+# What nbdkit has said since 'forget'.
+forgotten=0
+news () { tail -n +$((forgotten + 1)) "$server_log"; }
+forget () { forgotten=$(wc -l < "$server_log"); }
+
+# said REGEX: nbdkit has said this, and it is forgotten then.
+said ()
+{
+    news > news.log
+    grep -Eq -- "$1" news.log || die "$1: $(cat news.log)"
+    checked "$(grep -E -m 1 -- "$1" news.log)"
+    forget
+}
+
+quiet () { [ -z "$(news)" ] || die "$(news)"; }
+
+# --- Errors --------------------------------------------------------------
+
+origin_start --filter=error file disk.raw \
+    error-pread=EIO error-pread-rate=100% error-pread-file="$tmp/no-reads" \
+    error-extents-rate=100% error-extents-file="$tmp/no-extents"
+errors ()
+{
+    touch no-extents
+    # Also a read needs to know where it is to read.
+    probe 'error EIO' status 0 1048576
+    said "socket=$origin_socket: block status of 1048576 bytes at offset 0: .*Input/output error"
+    rm no-extents
+    good
+    touch no-reads
+    probe 'error EIO' read 1000 70000
+    said "socket=$origin_socket: reading 70000 bytes at offset 1000: .*Input/output error"
+    # What is known to be zeros need not be read.
+    probe '1000:0' read 900000 1000
+    rm no-reads
+    good
+}
+with_vdisk "$origin" -- errors
+touch no-reads
+fails_with "socket=$origin_socket: reading .* at offset 0: .*Input/output" \
+    "$VDISK" info --format=qcow2 "$origin"
+rm no-reads
+origin_stop
+
+# --- A server that goes --------------------------------------------------
+
+serve=(file disk.raw)
+origin_start "${serve[@]}"
+restarted ()
+{
+    good
+    # While nobody asks anything: nobody notices.
+    origin_stop
+    origin_restart "${serve[@]}"
+    good
+    quiet
+    # When it is not there.
+    origin_stop
+    probe 'error EIO' read 0 4096
+    said "socket=$origin_socket: reading 4096 bytes at offset 0: .*connect: No such file or directory"
+    probe 'error EIO' read 4096 4096
+    # A request may be answered from what is known already.
+    probe '1000:0' read 900000 1000
+    origin_restart "${serve[@]}"
+    forget
+    good
+    quiet
+    # When it serves something else.
+    origin_stop
+    origin_restart null 2M
+    probe 'error EIO' read 0 4096
+    said "socket=$origin_socket: reading 4096 bytes at offset 0: the server's disk has 2097152 bytes now, it had 1048576 when it was opened"
+    origin_stop
+    origin_restart python3 "$e2e/nbd_server.py" SOCKET --no-status
+    probe 'error EIO' read 0 4096
+    said 'the server has no block status any more'
+    origin_stop
+    origin_restart --filter=blocksize-policy "${serve[@]}" \
+        blocksize-minimum=512 blocksize-preferred=4096 \
+        blocksize-error-policy=error
+    probe 'error EIO' read 0 4096
+    said 'the server takes other block sizes than before'
+    origin_stop
+    origin_restart "${serve[@]}"
+    good
+}
+forgotten=0
+with_vdisk "$origin" -- restarted
+origin_stop
+
+# In the middle of many requests: those that are under way fail, at most.
+origin_start --filter=delay "${serve[@]}" delay-read=100ms
+while_reading ()
+{
+    local copy
+
+    nbdcopy --request-size=16384 "$uri" null: 2> copy.log &
+    copy=$!
+    sleep 0.3
+    origin_stop
+    wait "$copy" && die "nbdcopy has noticed nothing"
+    origin_restart "${serve[@]}"
+    good
+}
+with_vdisk "$origin" -- while_reading
+origin_stop
+
+# It has never been there.
+fails_with 'nbd\+unix:///\?socket=/nowhere: .*No such file' \
+    "$VDISK" map 'nbd+unix:///?socket=/nowhere'
+refused 'nbd\+unix:///\?socket=/nowhere: .*No such file' \
+    'nbd+unix:///?socket=/nowhere'
+fails_with 'nbd://localhost:1/x: .*Connection refused' \
+    "$VDISK" check nbd://localhost:1/x
+touch plain
+fails_with "socket=$tmp/plain: .*Connection refused" \
+    "$VDISK" info "nbd+unix:///?socket=$tmp/plain"
+for uri in 'nbd+unix://' 'nbd+unix:///' 'nbd://[' 'nbds+vsock://x' \
+           'nbd://host/%zz?%'; do
+    fails_with "^vdisk: nbd.*: nbd_" "$VDISK" map "$uri"
+done
+
+# --- Nonsense ------------------------------------------------------------
+
+# A lie, once, after so many truths; what comes before and after is right.
+origin_start python3 "$e2e/nbd_server.py" SOCKET
+nbdcopy "$origin" truth.raw
+"$VDISK" map --output=nbdinfo "$origin" > truth.map
+origin_stop
+
+lie_start ()
+{
+    origin_start python3 "$e2e/nbd_server.py" SOCKET "$@"
+}
+
+read_whole ()
+{
+    python3 - <<'END'
+import os
+from nbdclient import Client, NbdError
+with Client(os.environ["socket"]) as client:
+    try:
+        data = client.read(0, 4096)
+        print("right" if data == open("truth.raw", "rb").read(4096)
+              else "wrong")
+    except NbdError as e:
+        print("error", e.errno)
+END
+}
+
+# lies_to_reads NAME REGEX: a read fails with this message.
+lies_to_reads ()
+{
+    lie_start --lie "$1" --multi-conn
+    vdisk_start "$origin"
+    forgotten=0
+    [ "$(read_whole)" = "error 5" ] || die "$1: $(read_whole)"
+    said "socket=$origin_socket: reading 4096 bytes at offset 0: .*$2"
+    [ "$(read_whole)" = right ] || die "$1: not right afterwards"
+    nbdcopy "$uri" copy.raw
+    cmp truth.raw copy.raw
+    vdisk_stop
+    origin_stop
+}
+lies_to_reads half 'Input/output error|Protocol'
+lies_to_reads nothing 'Input/output error|Protocol'
+lies_to_reads outside 'out of bounds|Protocol'
+lies_to_reads too-long 'out of bounds|Protocol'
+lies_to_reads bad-magic 'magic'
+lies_to_reads hang-up 'not connected|disconnected|Transport'
+lies_to_reads mid-hang-up 'disconnected'
+lies_to_reads wrong-cookie 'cookie'
+lies_to_reads status-chunk 'block.status'
+
+# lies_of_status NAME REGEX: a map fails with this message.  Where a piece of
+# the disk cannot be mapped the parts of it are tried, so once is not enough.
+lies_of_status ()
+{
+    lie_start --lie "$1" --lies 2
+    fails_with "socket=$origin_socket: block status .*$2" \
+        "$VDISK" map "$origin"
+    "$VDISK" map --output=nbdinfo "$origin" > told.map
+    cmp told.map truth.map || die "$1: not right afterwards"
+    origin_stop
+}
+lies_of_status no-extents 'length'
+lies_of_status no-chunk 'says nothing'
+lies_of_status zero-length 'says nothing'
+lies_of_status odd-payload 'length'
+lies_of_status huge-payload 'length'
+lies_of_status wrong-context 'says nothing|context'
+lies_of_status hang-up-status 'not connected|disconnected|Transport'
+
+# What is odd but can be understood.
+for lie in zero-after-data strange-flags beyond-end; do
+    lie_start --lie $lie
+    "$VDISK" map --output=nbdinfo "$origin" > told.map
+    cmp told.map truth.map || die "$lie: $(cat told.map)"
+    checked "$lie"
+    origin_stop
+done
+# The last extent of an answer may reach beyond what was asked for, and
+# beyond the end of the disk.
+lie_start --lie beyond-request
+"$VDISK" map --output=nbdinfo "$origin" > told.map
+grep -q '"offset": 65536, "length": 983040, "type": 3' told.map
+checked "beyond-request"
+origin_stop
+
+# The first connection and the others are told different things: then there
+# is the first.
+for lie in other-size no-context other-block-size; do
+    lie_start --lie $lie --honest 1 --multi-conn
+    "$VDISK" map --output=nbdinfo "$origin" > told.map
+    cmp told.map truth.map || die "$lie"
+    checked "$lie"
+    origin_stop
+done
