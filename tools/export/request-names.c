@@ -116,7 +116,7 @@ export_take_names (struct export_request *request,
   }
   if (has_destination (request, prefixes, count, names))
     request->destination = names[--count];
-  if (request->destination && is_nbd_uri (request->destination) &&
+  if (request->destination && vdisk_is_uri (request->destination) &&
       request->exporter != &exporter_raw) {
     usage_error ("export", "an NBD server takes raw disks: -O %s needs a "
                  "file or a stream", request->exporter->name);

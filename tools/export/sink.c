@@ -8,28 +8,13 @@
 #include "error.h"
 #include "util/minmax.h"
 
-bool
-is_nbd_uri (const char *name)
-{
-  static const char *const schemes[] = {
-    "nbd://", "nbds://", "nbd+unix://", "nbds+unix://", "nbd+vsock://",
-    "nbds+vsock://",
-  };
-  size_t i;
-
-  for (i = 0; i < sizeof schemes / sizeof schemes[0]; ++i)
-    if (strncmp (name, schemes[i], strlen (schemes[i])) == 0)
-      return true;
-  return false;
-}
-
 struct sink *
 sink_open (const char *destination, struct vdisk *const *disks,
            size_t disk_count, struct vdisk_error *error)
 {
   if (strcmp (destination, "-") == 0)
     return sink_stdout (error);
-  if (is_nbd_uri (destination))
+  if (vdisk_is_uri (destination))
     return sink_nbd_open (destination, error);
   return sink_file_open (destination, disks, disk_count, error);
 }

@@ -58,8 +58,6 @@ struct sink {
 struct sink *sink_open (const char *destination, struct vdisk *const *disks,
                         size_t disk_count, struct vdisk_error *error);
 
-bool is_nbd_uri (const char *name);
-
 /* The implementations.  NULL on error. */
 struct sink *sink_file_open (const char *path, struct vdisk *const *disks,
                              size_t disk_count, struct vdisk_error *error);
