@@ -17,8 +17,11 @@
 #include "util/minmax.h"
 
 #define PIECE_LENGTH (1 << 20)
+#define SECTOR 512
 
 struct difference {
+  uint64_t disk_size;           /* whole sectors: what formats that have
+                                   nothing smaller show of the disk */
   uint64_t unit_size, count;
   uint64_t *data, *zero;        /* bits: memory of zeros that the kernel
                                    provides where a bit is set */
@@ -180,7 +183,8 @@ compare_range (struct comparison *comparison, uint64_t offset, uint64_t end,
   const uint64_t unit_size = comparison->difference->unit_size;
   uint64_t start = round_down (offset, unit_size);
 
-  end = min_u64 (round_up (end, unit_size), vdisk_size (comparison->disk));
+  end = min_u64 (round_up (end, unit_size),
+                 comparison->difference->disk_size);
   start = max_u64 (start, comparison->compared);
   if (start >= end)
     return 0;
@@ -191,7 +195,7 @@ compare_range (struct comparison *comparison, uint64_t offset, uint64_t end,
 static int
 compare_disks (struct comparison *comparison, struct vdisk_error *error)
 {
-  const uint64_t size = vdisk_size (comparison->disk);
+  const uint64_t size = comparison->difference->disk_size;
   struct vdisk_extent a, b;
   uint64_t offset, end;
 
@@ -209,13 +213,15 @@ compare_disks (struct comparison *comparison, struct vdisk_error *error)
 }
 
 static struct difference *
-allocate (uint64_t unit_size, uint64_t count)
+allocate (uint64_t disk_size, uint64_t unit_size)
 {
   struct difference *difference = calloc (1, sizeof *difference);
+  const uint64_t count = divide_up (disk_size, unit_size);
   const size_t words = count / 64 + 1;
 
   if (difference == NULL)
     return NULL;
+  difference->disk_size = round_up (disk_size, SECTOR);
   difference->unit_size = unit_size;
   difference->count = count;
   difference->data = calloc (words, sizeof *difference->data);
@@ -239,8 +245,7 @@ difference_new (struct vdisk *disk, struct vdisk *base, uint64_t unit_size,
   struct comparison comparison = { .disk = disk, .base = base };
   int r = -1;
 
-  comparison.difference =
-    allocate (unit_size, divide_up (vdisk_size (disk), unit_size));
+  comparison.difference = allocate (vdisk_size (disk), unit_size);
   if (comparison.difference == NULL) {
     error_no_memory (error, "comparing");
     return NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The header of a qcow2 image, and how large its tables are. */
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -11,6 +12,29 @@
 
 /* QEMU's limit, bytes. */
 #define REFCOUNT_TABLE_SIZE_MAX (8 << 20)
+
+static int
+check_name (const char *option, const char *name, size_t most,
+            struct vdisk_error *error)
+{
+  if (name && strlen (name) > most)
+    return error_set (error, ENAMETOOLONG, "--%s: the name has %zu bytes, "
+                      "qcow2 has room for %zu", option, strlen (name), most);
+  return 0;
+}
+
+/* QEMU's limits. */
+static int
+check_names (const struct export_options *options, struct vdisk_error *error)
+{
+  if (check_name ("backing", options->backing, QCOW2_NAME_SIZE_MAX,
+                  error) == -1 ||
+      check_name ("backing-format", options->backing_format,
+                  QCOW2_FORMAT_NAME_SIZE_MAX, error) == -1)
+    return -1;
+  return check_name (options->data_file_raw ? "data-file-raw" : "data-file",
+                     options->data_file, QCOW2_NAME_SIZE_MAX, error);
+}
 
 int
 qcow2_layout_init (struct qcow2_layout *layout, const struct export *export,
@@ -34,7 +58,7 @@ qcow2_layout_init (struct qcow2_layout *layout, const struct export *export,
     return error_set (error, EINVAL, "a disk of %" PRIu64 " bytes needs "
                       "larger clusters than --cluster-size=%" PRIu64,
                       layout->disk_size, layout->cluster_size);
-  return 0;
+  return check_names (options, error);
 }
 
 int

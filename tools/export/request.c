@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "export/request-names.h"
+#include "export/vhd.h"
 #include "format/qcow2-disk.h"
 #include "image-options.h"
 #include "parse.h"
@@ -300,6 +301,15 @@ take_checksum (struct export_options *options)
 }
 
 static bool
+take_uuid (struct export_options *options)
+{
+  uint8_t uuid[16];
+
+  options->uuid = optarg;
+  return vhd_parse_uuid (optarg, uuid) || wrong ("uuid", "a UUID");
+}
+
+static bool
 take_diff_format (struct export_request *request)
 {
   const char *const *name;
@@ -368,7 +378,7 @@ take_option (struct parsing *parsing, int opt, int index)
     return take_power ("block-size", BLOCK_SIZE_MIN, BLOCK_SIZE_MAX,
                        &options->block_size);
   case OPTION_FIXED:          return options->fixed = true;
-  case OPTION_UUID:           options->uuid = optarg; return true;
+  case OPTION_UUID:           return take_uuid (options);
   case OPTION_PREFIX:         return take_prefix (&parsing->prefixes);
   case OPTION_CHECKSUM:       return take_checksum (options);
   case OPTION_OVA_XML:        options->ova_xml = optarg; return true;

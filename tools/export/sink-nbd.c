@@ -18,7 +18,7 @@
 /* With a server that says it may be written so. */
 #define CONNECTIONS_MAX 4
 
-/* Requests are at most so long: data, which every server takes, and
+/* Requests are at most so long: data, of which a server may take less, and
  * zeros, which take a server long if it has to write them. */
 #define WRITE_MAX (UINT64_C (1) << 20)
 #define ZERO_MAX (UINT64_C (128) << 20)
@@ -30,6 +30,7 @@ struct nbd {
   struct sink sink;
   uint64_t size;
   uint32_t block_size;          /* what the server takes is aligned to it */
+  uint64_t write_max;           /* and writes at most so much */
   unsigned connections;
   pthread_mutex_t lock;         /* of what follows */
   pthread_cond_t is_free;
@@ -159,8 +160,9 @@ static int
 nbd_write (struct sink *sink, const void *buffer, size_t count,
            uint64_t offset, struct vdisk_error *error)
 {
-  return write_range ((struct nbd *) sink, buffer, count, offset, WRITE_MAX,
-                      error);
+  struct nbd *nbd = (struct nbd *) sink;
+
+  return write_range (nbd, buffer, count, offset, nbd->write_max, error);
 }
 
 static int
@@ -230,28 +232,40 @@ open_connection (struct nbd *nbd, struct vdisk_error *error)
   return 0;
 }
 
+/* Find out what sizes of requests the server takes. */
+static int
+examine_block_sizes (struct nbd *nbd, struct vdisk_error *error)
+{
+  struct nbd_handle *handle = nbd->idle[0];
+  const int64_t least = nbd_get_block_size (handle, LIBNBD_SIZE_MINIMUM);
+  const int64_t most = nbd_get_block_size (handle, LIBNBD_SIZE_MAXIMUM);
+
+  nbd->block_size = least > 1 ? least : 1;
+  nbd->write_max = most > 0 ? min_u64 (most, WRITE_MAX) : WRITE_MAX;
+  if (!is_power_of_2 (nbd->block_size) || nbd->block_size > BLOCK_SIZE_MAX ||
+      nbd->write_max < nbd->block_size)
+    return error_set (error, ENOTSUP, "%s: the server takes requests of %"
+                      PRIi64 " to %" PRIi64 " bytes: the first must be a "
+                      "power of two up to %d, the second no less",
+                      nbd->sink.name, least, most, BLOCK_SIZE_MAX);
+  return 0;
+}
+
 static int
 examine (struct nbd *nbd, struct vdisk_error *error)
 {
   struct nbd_handle *handle = nbd->idle[0];
   const int64_t size = nbd_get_size (handle);
-  const int64_t block_size = nbd_get_block_size (handle,
-                                                 LIBNBD_SIZE_MINIMUM);
 
   if (size == -1)
     return nbd_error (&nbd->sink, "finding its size", error);
   nbd->size = size;
-  nbd->block_size = block_size > 1 ? block_size : 1;
-  if (!is_power_of_2 (nbd->block_size) || nbd->block_size > BLOCK_SIZE_MAX)
-    return error_set (error, ENOTSUP, "%s: the server's smallest request is "
-                      "of %" PRIi64 " bytes, must be a power of two up to "
-                      "%d", nbd->sink.name, block_size, BLOCK_SIZE_MAX);
   if (nbd_is_read_only (handle) != 0)
     return error_set (error, EROFS, "%s: the server's disk is read-only",
                       nbd->sink.name);
   nbd->sink.ops = nbd_can_zero (handle) == 1 ? &zeroing_ops : &nbd_ops;
   nbd->connections = nbd_can_multi_conn (handle) == 1 ? CONNECTIONS_MAX : 1;
-  return 0;
+  return examine_block_sizes (nbd, error);
 }
 
 struct sink *

@@ -98,10 +98,8 @@ hex_digit (char c)
   return found ? found - digits : -1;
 }
 
-/* "00112233-4455-6677-8899-aabbccddeeff": as it is shown, not as Windows
- * keeps it. */
-static bool
-parse_uuid (const char *text, uint8_t uuid[16])
+bool
+vhd_parse_uuid (const char *text, uint8_t uuid[16])
 {
   size_t i;
 
@@ -133,7 +131,7 @@ choose_uuid (const struct export_options *options, uint8_t uuid[16],
     uuid[8] = (uuid[8] & 0x3f) | 0x80;
     return 0;
   }
-  if (!parse_uuid (options->uuid, uuid))
+  if (!vhd_parse_uuid (options->uuid, uuid))
     return error_set (error, EINVAL, "--uuid: '%s' is not a UUID",
                       options->uuid);
   return 0;

@@ -193,6 +193,7 @@ vhd_parent_describe (struct vhd_parent *parent, const struct export *export,
 {
   const char *name = vdisk_layer_file (export->base, 0);
   CLEANUP_FREE char *path = NULL;
+  const char *slash;
 
   *parent = (struct vhd_parent) { 0 };
   if (identify (parent, export->base, error) == -1)
@@ -202,7 +203,8 @@ vhd_parent_describe (struct vhd_parent *parent, const struct export *export,
     return error_set (error, errno ? errno : ENAMETOOLONG, "%s: the way "
                       "from the destination to it: %s", name,
                       strerror (errno ? errno : ENAMETOOLONG));
-  if (convert ("UTF-16BE", path, parent->name,
+  slash = strrchr (path, '/');
+  if (convert ("UTF-16BE", slash ? slash + 1 : path, parent->name,
                sizeof parent->name - 2) == 0 ||
       add_locators (parent, path, offset) == -1)
     return error_set (error, EINVAL, "%s: a VHD cannot record the path %s: "

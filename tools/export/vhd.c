@@ -295,12 +295,14 @@ read_block (struct vdisk *disk, const struct block *block, uint8_t *to,
     : vdisk_pread (disk, to, present, block->offset, error);
 }
 
-/* Mark the sectors that differ from the parent's. */
+/* Mark the sectors of the disk that differ from the parent's. */
 static int
 mark_differences (const struct block *block, uint8_t *parent,
                   struct vdisk_error *error)
 {
-  const uint64_t sectors = block->vhd->block_size / VHD_SECTOR_SIZE;
+  const uint64_t size = vhd_recorded_size (block->vhd->export);
+  const uint64_t sectors = min_u64 (block->vhd->block_size,
+                                    size - block->offset) / VHD_SECTOR_SIZE;
   uint64_t i;
 
   if (read_block (block->vhd->export->base, block, parent, error) == -1)

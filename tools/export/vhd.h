@@ -4,6 +4,7 @@
 #ifndef VDISK_EXPORT_VHD_H
 #define VDISK_EXPORT_VHD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "export/export.h"
@@ -38,6 +39,10 @@ int vhd_make_footer (struct vhd_footer *footer, const struct export *export,
 void vhd_make_header (struct vhd_dynamic_header *header,
                       uint64_t table_offset, uint32_t blocks,
                       uint32_t block_size, const struct vhd_parent *parent);
+
+/* Parse a UUID as it is shown: "00112233-4455-6677-8899-aabbccddeeff".
+ * False if it is none. */
+bool vhd_parse_uuid (const char *text, uint8_t uuid[16]);
 
 /* The size that is recorded: whole sectors. */
 uint64_t vhd_recorded_size (const struct export *export);
