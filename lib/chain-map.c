@@ -22,8 +22,8 @@ struct flattening {
                                    sees zeros, and nothing further down */
   struct interval_list list, spare, lower;
   struct {                      /* what was last learnt of host holes */
-    const struct source *source;
-    uint64_t offset, end;
+    unsigned depth;             /* of which layer's data */
+    uint64_t offset, end;       /* 0, 0: nothing */
     bool zeros;
   } known;
 };
@@ -119,21 +119,24 @@ fill_from (struct flattening *f, struct layer *layer,
   return r;
 }
 
-/* What the source has at 'host', and where that ends. */
+/* What the file of an interval's layer has where the interval starts, and
+ * where that ends. */
 static int
-find_known (struct flattening *f, struct source *source, uint64_t host,
+find_known (struct flattening *f, const struct interval *interval,
             struct vdisk_error *error)
 {
+  struct source *source = f->chain->layers[interval->depth]->data;
+  const uint64_t host = interval->host;
   enum vdisk_kind kind;
   uint64_t length;
 
-  if (f->known.source == source && host >= f->known.offset &&
+  if (f->known.depth == interval->depth && host >= f->known.offset &&
       host < f->known.end)
     return 0;
-  f->known.source = NULL;
+  f->known.end = 0;
   if (source_extent (source, host, &length, &kind, error) == -1)
     return -1;
-  f->known.source = source;
+  f->known.depth = interval->depth;
   f->known.zeros = kind != VDISK_DATA;
   f->known.offset = host;
   f->known.end = host + length;
@@ -150,7 +153,7 @@ append_with_holes (struct flattening *f, const struct interval *data,
   while (offset < end) {
     struct interval piece = interval_clip (data, offset, end);
 
-    if (find_known (f, source, piece.host, error) == -1)
+    if (find_known (f, &piece, error) == -1)
       return -1;
     piece.length = min_u64 (piece.length, f->known.end - piece.host);
     if (f->known.zeros) {
@@ -174,24 +177,39 @@ may_be_hole (const struct flattening *f, const struct interval *interval)
     !layer->knows_holes;
 }
 
+/* Does an interval lie in what is known of its layer's file?  This is
+ * asked of every interval of a walk, and most are like the one before. */
+static inline bool
+is_known (const struct flattening *f, const struct interval *interval)
+{
+  return interval->depth == f->known.depth &&
+    interval->host >= f->known.offset && interval->host < f->known.end &&
+    interval->length <= f->known.end - interval->host;
+}
+
 /* Make those intervals ZERO that lie in holes of the host file, up to the
  * first that a hole starts or ends in: *done becomes how many that is. */
 static int
 punch_whole_intervals (struct flattening *f, size_t *done,
                        struct vdisk_error *error)
 {
+  struct interval *const intervals = f->list.at;
+  const size_t count = f->list.count;
   size_t i;
 
-  for (i = *done = 0; i < f->list.count; *done = ++i) {
-    struct interval *interval = &f->list.at[i];
+  for (i = *done = 0; i < count; *done = ++i) {
+    struct interval *interval = &intervals[i];
 
-    if (!may_be_hole (f, interval))
+    if (interval->kind != VDISK_DATA)
       continue;
-    if (find_known (f, f->chain->layers[interval->depth]->data,
-                    interval->host, error) == -1)
-      return -1;
-    if (interval->length > f->known.end - interval->host)
-      return 0;
+    if (!is_known (f, interval)) {
+      if (!may_be_hole (f, interval))
+        continue;
+      if (find_known (f, interval, error) == -1)
+        return -1;
+      if (interval->length > f->known.end - interval->host)
+        return 0;
+    }
     if (f->known.zeros) {
       interval->kind = VDISK_ZERO;
       interval->host_hole = true;

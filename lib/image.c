@@ -38,9 +38,22 @@ struct vdisk {
   struct cluster_cache *clusters;
 };
 
-/* Takes one interval of a walk.  0 to go on, 1 to stop, -1 for an error. */
-typedef int visitor (struct vdisk *vdisk, const struct interval *interval,
-                     void *opaque, struct vdisk_error *error);
+/* Takes so many intervals of a walk.  0 to go on, 1 to stop, -1 for an
+ * error. */
+typedef int visitor (struct vdisk *vdisk, const struct interval *intervals,
+                     size_t count, void *opaque, struct vdisk_error *error);
+
+/* How many intervals of a list, from number i on, lie wholly in
+ * [offset, end). */
+static size_t
+count_whole (const struct interval_list *list, size_t i, uint64_t offset,
+             uint64_t end)
+{
+  if (list->at[i].offset < offset)
+    return 0;
+  return (interval_list_end (list) <= end ? list->count
+          : interval_list_find (list, end)) - i;
+}
 
 /* Visit the intervals of a list that lie in [offset, end). */
 static int
@@ -48,20 +61,21 @@ visit_list (struct vdisk *vdisk, const struct interval_list *list,
             uint64_t offset, uint64_t end, visitor *visit, void *opaque,
             struct vdisk_error *error)
 {
-  size_t i;
+  size_t i, n;
   int r = 0;
 
   for (i = interval_list_find (list, offset);
-       i < list->count && list->at[i].offset < end && r == 0; ++i) {
-    const struct interval *interval = &list->at[i];
-    struct interval clipped;
+       i < list->count && list->at[i].offset < end && r == 0; i += n) {
+    n = count_whole (list, i, offset, end);
+    if (n > 0)
+      r = visit (vdisk, &list->at[i], n, opaque, error);
+    else {
+      const struct interval clipped = interval_clip (&list->at[i], offset,
+                                                     end);
 
-    if (interval->offset < offset ||
-        interval->length > end - interval->offset) {
-      clipped = interval_clip (interval, offset, end);
-      interval = &clipped;
+      n = 1;
+      r = visit (vdisk, &clipped, 1, opaque, error);
     }
-    r = visit (vdisk, interval, opaque, error);
   }
   return r;
 }
@@ -181,9 +195,8 @@ struct reading {
 
 static int
 read_interval (struct vdisk *vdisk, const struct interval *interval,
-               void *opaque, struct vdisk_error *error)
+               const struct reading *reading, struct vdisk_error *error)
 {
-  const struct reading *reading = opaque;
   uint8_t *to = reading->buffer + (interval->offset - reading->offset);
   struct layer *layer = vdisk->chain->layers[interval->depth];
 
@@ -202,13 +215,25 @@ read_interval (struct vdisk *vdisk, const struct interval *interval,
                     interval->kind);
 }
 
+static int
+read_intervals (struct vdisk *vdisk, const struct interval *intervals,
+                size_t count, void *opaque, struct vdisk_error *error)
+{
+  size_t i;
+
+  for (i = 0; i < count; ++i)
+    if (read_interval (vdisk, &intervals[i], opaque, error) == -1)
+      return -1;
+  return 0;
+}
+
 int
 vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
              uint64_t offset, struct vdisk_error *error)
 {
   struct reading reading = { .buffer = buffer, .offset = offset };
 
-  return walk (vdisk, offset, count, read_interval, &reading, error);
+  return walk (vdisk, offset, count, read_intervals, &reading, error);
 }
 
 /* Whom to tell extents. */
@@ -218,19 +243,26 @@ struct telling {
 };
 
 static int
-tell_interval (struct vdisk *vdisk, const struct interval *interval,
-               void *opaque, struct vdisk_error *error)
+tell_intervals (struct vdisk *vdisk, const struct interval *intervals,
+                size_t count, void *opaque, struct vdisk_error *error)
 {
-  const struct telling *telling = opaque;
-  const struct vdisk_extent extent = {
-    .offset = interval->offset, .length = interval->length,
-    .host_offset = interval->host, .kind = interval->kind,
-    .depth = interval->depth, .host_hole = interval->host_hole,
-  };
+  const struct telling telling = *(const struct telling *) opaque;
+  size_t i;
 
   (void) vdisk;
   (void) error;
-  return telling->callback (telling->opaque, &extent) != 0;
+  for (i = 0; i < count; ++i) {
+    const struct interval *interval = &intervals[i];
+    const struct vdisk_extent extent = {
+      .offset = interval->offset, .length = interval->length,
+      .host_offset = interval->host, .kind = interval->kind,
+      .depth = interval->depth, .host_hole = interval->host_hole,
+    };
+
+    if (telling.callback (telling.opaque, &extent) != 0)
+      return 1;
+  }
+  return 0;
 }
 
 int
@@ -240,21 +272,27 @@ vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 {
   struct telling telling = { .callback = callback, .opaque = opaque };
 
-  return walk_once (vdisk, offset, count, tell_interval, &telling, error);
+  return walk_once (vdisk, offset, count, tell_intervals, &telling, error);
 }
 
 static int
-prefetch_interval (struct vdisk *vdisk, const struct interval *interval,
-                   void *opaque, struct vdisk_error *error)
+prefetch_intervals (struct vdisk *vdisk, const struct interval *intervals,
+                    size_t count, void *opaque, struct vdisk_error *error)
 {
-  struct layer *layer = vdisk->chain->layers[interval->depth];
+  size_t i;
 
   (void) opaque;
   (void) error;
-  if (interval->kind == VDISK_DATA)
-    source_prefetch (layer->data, interval->host, interval->length);
-  else if (interval->kind == VDISK_PACKED)
-    source_prefetch (layer->source, interval->host, interval->packed_size);
+  for (i = 0; i < count; ++i) {
+    const struct interval *interval = &intervals[i];
+    struct layer *layer = vdisk->chain->layers[interval->depth];
+
+    if (interval->kind == VDISK_DATA)
+      source_prefetch (layer->data, interval->host, interval->length);
+    else if (interval->kind == VDISK_PACKED)
+      source_prefetch (layer->source, interval->host,
+                       interval->packed_size);
+  }
   return 0;
 }
 
@@ -262,7 +300,7 @@ int
 vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
                 struct vdisk_error *error)
 {
-  return walk (vdisk, offset, count, prefetch_interval, NULL, error);
+  return walk (vdisk, offset, count, prefetch_intervals, NULL, error);
 }
 
 struct vdisk *

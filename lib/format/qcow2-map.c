@@ -15,7 +15,7 @@
 #include "util/minmax.h"
 
 /* Bytes of an L2 table read at a time. */
-#define PIECE_SIZE 8192
+#define PIECE_SIZE 32768
 
 /* Entries of the L1 table read at a time. */
 #define L1_PIECE 64
@@ -141,17 +141,6 @@ map_standard (const struct mapping *m, uint64_t entry, uint64_t guest)
   return append (m, VDISK_DATA, guest, length, host);
 }
 
-/* Is this an entry, without its COPIED bit, of a data cluster that lies
- * wholly in the file? */
-static inline bool
-is_plain_data (const struct mapping *m, uint64_t entry)
-{
-  const uint64_t size = m->layer->cluster_size;
-
-  return (entry & ~(QCOW2_OFFSET_MASK & ~(size - 1))) == 0 &&
-    entry <= m->layer->data->size - size;
-}
-
 /* How many entries say the same, but for going on in the host file by
  * 'step' each. */
 static inline size_t
@@ -180,7 +169,10 @@ map_plain (const struct mapping *m, const be64 *entries, size_t count,
 {
   const uint64_t size = m->layer->cluster_size;
   const uint64_t end = m->layer->data->size;
+  const uint64_t odd_bits = ~(QCOW2_OFFSET_MASK & ~(size - 1));
+  const unsigned size_bits = m->qcow2->info.cluster_bits;
   struct interval run = { .depth = m->layer->depth };
+  struct interval *next = NULL; /* of the list */
   size_t i, n;
 
   if (has_external_data (m) || end < size || count == 0)
@@ -195,8 +187,9 @@ map_plain (const struct mapping *m, const be64 *entries, size_t count,
       run.kind = VDISK_HOLE;
       run.host = VDISK_NO_HOST_OFFSET;
     }
-    else if (is_plain_data (m, entry)) {
-      n = count_run (entries + i, min_u64 (count - i, (end - entry) / size),
+    else if ((entry & odd_bits) == 0 && entry <= end - size) {
+      n = count_run (entries + i,
+                     min_u64 (count - i, (end - entry) >> size_bits),
                      size);
       run.kind = VDISK_DATA;
       run.host = entry;
@@ -205,11 +198,15 @@ map_plain (const struct mapping *m, const be64 *entries, size_t count,
       break;
     run.offset = guest + i * size;
     run.length = n * size;
-    if (i == 0)
+    if (i == 0) {
       interval_list_append (m->out, &run);
+      next = m->out->at + m->out->count;
+    }
     else
-      interval_copy (&m->out->at[m->out->count++], &run);
+      interval_copy (next++, &run);
   }
+  if (i > 0)
+    m->out->count = next - m->out->at;
   return i;
 }
 
