@@ -135,6 +135,12 @@ $(UNIT): $(O)build/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_SUPPORT_O) $(STATIC)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) \
 	    $(shell $(PKG_CONFIG) --libs $(CHECK_PKGS))
 
+# This one has allocators of its own, which fail.
+FAILING := malloc calloc realloc reallocarray free strdup strndup asprintf \
+           realpath libdeflate_alloc_decompressor ZSTD_createDCtx
+$(O)build/unit/test-no-memory: override LDFLAGS += \
+    $(FAILING:%=-Wl,--wrap=%)
+
 unit-programs: $(UNIT)
 
 # One run of the unit suites and the e2e scripts, against what is built

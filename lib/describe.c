@@ -98,6 +98,8 @@ describe_names (const struct layer *layer,
                               &why_not);
     if (path)
       r = set_path (object, "path", path, error);
+    else if (why_not.errnum == ENOMEM)
+      r = error_set (error, ENOMEM, "%s", why_not.message);
     else
       r = describe_set (object, "error", describe_string (why_not.message),
                         error);
@@ -178,6 +180,24 @@ describe_layer (struct layer *layer, json_t *document,
   return 0;
 }
 
+/* As json_dumps, which may leave out characters when memory runs out
+ * (jansson 2.14 does not look at all of its own results). */
+static char *
+dump (const json_t *document)
+{
+  const size_t size = json_dumpb (document, NULL, 0, JSON_INDENT (4));
+  char *text = size > 0 ? malloc (size + 1) : NULL;
+
+  if (text == NULL)
+    return NULL;
+  if (json_dumpb (document, text, size, JSON_INDENT (4)) != size) {
+    free (text);
+    return NULL;
+  }
+  text[size] = '\0';
+  return text;
+}
+
 char *
 layer_describe (struct layer *layer, struct vdisk_error *error)
 {
@@ -185,7 +205,7 @@ layer_describe (struct layer *layer, struct vdisk_error *error)
   char *text = NULL;
 
   if (document && describe_layer (layer, document, error) == 0)
-    text = json_dumps (document, JSON_INDENT (4));
+    text = dump (document);
   if (text == NULL)
     error_no_memory (error, layer->source->name);
   json_decref (document);

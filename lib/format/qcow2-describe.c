@@ -122,10 +122,13 @@ bitmap_flags (uint32_t flags)
 {
   json_t *list = json_array ();
 
-  if (flags & QCOW2_BITMAP_IN_USE)
-    json_array_append_new (list, json_string ("in-use"));
-  if (flags & QCOW2_BITMAP_AUTO)
-    json_array_append_new (list, json_string ("auto"));
+  if ((flags & QCOW2_BITMAP_IN_USE &&
+       json_array_append_new (list, json_string ("in-use")) == -1) ||
+      (flags & QCOW2_BITMAP_AUTO &&
+       json_array_append_new (list, json_string ("auto")) == -1)) {
+    json_decref (list);
+    return NULL;
+  }
   return list;
 }
 

@@ -33,8 +33,8 @@ struct unpacker {
 struct compression {
   void *(*make) (void);
   void (*destroy) (void *tool);
-  /* NULL, or what is wrong.  The stream has to fill the cluster; bytes
-   * after it are no error. */
+  /* NULL, or what is wrong ('no_memory' if it is that).  The stream has to
+   * fill the cluster; bytes after it are no error. */
   const char *(*inflate) (void *tool, const void *packed, size_t packed_size,
                           void *cluster, size_t cluster_size);
 };
@@ -44,6 +44,8 @@ struct qcow2_unpackers {
   pthread_mutex_t lock;
   struct unpacker *idle;
 };
+
+static const char no_memory[] = "out of memory";
 
 static void *
 make_deflate (void)
@@ -60,7 +62,7 @@ destroy_deflate (void *tool)
 /* Inflate a stream that is longer than the cluster.  Nobody writes them,
  * but the specification says where to stop in one; libdeflate has to be
  * given room for all of it. */
-static enum libdeflate_result
+static const char *
 inflate_long (void *tool, const void *packed, size_t packed_size,
               void *cluster, size_t cluster_size)
 {
@@ -71,35 +73,38 @@ inflate_long (void *tool, const void *packed, size_t packed_size,
     CLEANUP_FREE void *stream = malloc (size *= 2);
 
     if (stream == NULL)
-      break;
+      return no_memory;
     r = libdeflate_deflate_decompress_ex (tool, packed, packed_size,
                                           stream, size, &used, &made);
     if (r == LIBDEFLATE_SUCCESS)
       memcpy (cluster, stream, cluster_size);
   }
-  return r;
+  switch (r) {
+  case LIBDEFLATE_SUCCESS:
+    return NULL;
+  case LIBDEFLATE_INSUFFICIENT_SPACE:
+    return "the deflate stream is far longer than the cluster";
+  default:
+    return "the deflate stream is damaged";
+  }
 }
 
 static const char *
 inflate_deflate (void *tool, const void *packed, size_t packed_size,
                  void *cluster, size_t cluster_size)
 {
-  size_t used, made = cluster_size;
   enum libdeflate_result r;
+  size_t used, made;
 
   r = libdeflate_deflate_decompress_ex (tool, packed, packed_size,
                                         cluster, cluster_size,
                                         &used, &made);
-  if (r == LIBDEFLATE_INSUFFICIENT_SPACE) {
-    made = cluster_size;
-    r = inflate_long (tool, packed, packed_size, cluster, cluster_size);
-  }
   switch (r) {
   case LIBDEFLATE_SUCCESS:
     return made == cluster_size ? NULL
       : "the deflate stream ends before the cluster is full";
   case LIBDEFLATE_INSUFFICIENT_SPACE:
-    return "the deflate stream is far longer than the cluster";
+    return inflate_long (tool, packed, packed_size, cluster, cluster_size);
   default:
     return "the deflate stream is damaged";
   }
@@ -232,6 +237,8 @@ inflate (struct layer *layer, const struct interval *interval,
                                            packed, packed_size, cluster,
                                            layer->cluster_size);
   give_unpacker (unpackers, unpacker);
+  if (wrong == no_memory)
+    return error_no_memory (error, layer->source->name);
   if (wrong)
     return layer_error (layer, error, EIO, "compressed cluster of guest "
                         "offset %" PRIu64 ", %zu bytes at offset %" PRIu64
