@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/utf8.h"
+
 void
 error_clear (struct vdisk_error *error)
 {
@@ -16,29 +18,31 @@ error_clear (struct vdisk_error *error)
   }
 }
 
-/* Copy text with control bytes escaped, as much as fits.  Bytes from 0x80
- * up pass: they are letters of names in UTF-8. */
+/* Copy text as much as fits.  Bytes that are no printable character of
+ * UTF-8 are escaped. */
 static void
 copy_printable (char *to, size_t size, const char *text)
 {
   static const char hex[] = "0123456789abcdef";
   size_t used = 0;
 
-  for (; *text; text++) {
-    unsigned char c = *text;
+  while (*text) {
+    const size_t length = utf8_printable (text);
+    const unsigned char c = *text;
 
-    if (c >= 0x20 && c != 0x7f) {
-      if (size - used < 2)
-        break;
-      to[used++] = c;
+    if (size - used <= (length ? length : 4))
+      break;
+    if (length) {
+      memcpy (to + used, text, length);
+      used += length;
+      text += length;
     }
     else {
-      if (size - used < 5)
-        break;
       to[used++] = '\\';
       to[used++] = 'x';
       to[used++] = hex[c >> 4];
       to[used++] = hex[c & 15];
+      text++;
     }
   }
   to[used] = '\0';

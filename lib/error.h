@@ -15,8 +15,8 @@
 void error_clear (struct vdisk_error *error);
 
 /* Record an error unless one is recorded already.  'error' may be NULL.
- * Bytes that are not printable are escaped as \xHH, since names come from
- * images. */
+ * What is no printable character of UTF-8 is escaped as \xHH, byte by
+ * byte, since names come from images. */
 void error_record (struct vdisk_error *error, int errnum,
                    const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));

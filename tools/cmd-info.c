@@ -14,6 +14,7 @@
 #include "image-options.h"
 #include "report-request.h"
 #include "tool.h"
+#include "util/utf8.h"
 
 static const char help[] =
   "Usage: vdisk info [OPTION]... IMAGE\n"
@@ -77,13 +78,14 @@ is_size (const char *key)
 static void
 print_text (const char *text)
 {
-  for (; *text; ++text) {
-    unsigned char c = *text;
+  while (*text) {
+    const size_t length = utf8_printable (text);
 
-    if (c < 0x20 || c == 0x7f)
-      printf ("\\x%02x", c);
+    if (length)
+      fwrite (text, 1, length, stdout);
     else
-      putchar (c);
+      printf ("\\x%02x", (unsigned char) *text);
+    text += length ? length : 1;
   }
 }
 

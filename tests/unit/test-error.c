@@ -82,6 +82,26 @@ static const struct { const char *text, *message; } texts[] = {
   { "\033[31mred\033[0m", "\\x1b[31mred\\x1b[0m" },
   { "\001\037\177", "\\x01\\x1f\\x7f" },
   { "B\303\244r, \346\227\245\346\234\254, \360\237\222\276", NULL },
+  { "\302\240\337\277\340\240\200\355\237\277\356\200\200\357\277\277"
+    "\364\217\277\277", NULL },
+  /* Terminals obey C1 controls: these clear the screen, and set a title. */
+  { "\302\2332J \302\2350;x\302\234", "\\xc2\\x9b2J \\xc2\\x9d0;x\\xc2\\x9c" },
+  { "\302\200\302\237", "\\xc2\\x80\\xc2\\x9f" },
+  /* Nor does a name turn the line around, or end it. */
+  { "a\342\200\256dhv.b", "a\\xe2\\x80\\xaedhv.b" },
+  { "\342\200\250\342\200\251", "\\xe2\\x80\\xa8\\xe2\\x80\\xa9" },
+  { "\342\201\246\342\201\251", "\\xe2\\x81\\xa6\\xe2\\x81\\xa9" },
+  { "\342\200\247\342\200\257", NULL },
+  /* What is not UTF-8: lone bytes, cut short, overlong, surrogates, too
+   * large. */
+  { "\200 \277 \376 \377 \233" "2J", "\\x80 \\xbf \\xfe \\xff \\x9b2J" },
+  { "\303", "\\xc3" },
+  { "\303x \346\227x \360\237\222", "\\xc3x \\xe6\\x97x \\xf0\\x9f\\x92" },
+  { "\300\212 \340\202\233 \360\200\202\233",
+    "\\xc0\\x8a \\xe0\\x82\\x9b \\xf0\\x80\\x82\\x9b" },
+  { "\355\240\200", "\\xed\\xa0\\x80" },
+  { "\364\220\200\200 \370\210\200\200\200",
+    "\\xf4\\x90\\x80\\x80 \\xf8\\x88\\x80\\x80\\x80" },
 };
 
 START_TEST (escaping)
@@ -188,6 +208,25 @@ START_TEST (escape_at_the_end)
 }
 END_TEST
 
+/* Nor is a character cut in the middle. */
+START_TEST (character_at_the_end)
+{
+  struct vdisk_error error;
+  char text[MESSAGE_MAX + 4];
+  size_t at;
+
+  for (at = MESSAGE_MAX - 4; at <= MESSAGE_MAX; ++at) {
+    memset (text, 'x', sizeof text);
+    memcpy (text + at, "\346\227\245", 4);
+    error_clear (&error);
+    error_record (&error, EINVAL, "%s", text);
+    ck_assert_uint_eq (strlen (error.message),
+                       at + 3 <= MESSAGE_MAX ? at + 3 : at);
+    ck_assert_uint_eq (strspn (error.message, "x"), at);
+  }
+}
+END_TEST
+
 int
 main (void)
 {
@@ -205,6 +244,7 @@ main (void)
   tcase_add_test (tcase, long_text);
   tcase_add_test (tcase, long_text_to_escape);
   tcase_add_test (tcase, escape_at_the_end);
+  tcase_add_test (tcase, character_at_the_end);
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
 }
