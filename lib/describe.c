@@ -7,7 +7,6 @@
 
 #include "describe.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@
 #include "reference.h"
 #include "source/source.h"
 #include "util/cleanup.h"
+#include "util/utf8.h"
 
 int
 describe_set (json_t *object, const char *key, json_t *value,
@@ -27,16 +27,30 @@ describe_set (json_t *object, const char *key, json_t *value,
   return 0;
 }
 
+static bool
+is_utf8 (const char *bytes, size_t length)
+{
+  size_t i, n;
+  uint32_t c;
+
+  for (i = 0; i < length; i += n) {
+    n = utf8_decode (bytes + i, length - i, &c);
+    if (n == 0)
+      return false;
+  }
+  return true;
+}
+
 json_t *
 describe_text (const char *bytes, size_t length)
 {
-  json_t *text = json_stringn (bytes, length);
+  static const char hex[] = "0123456789abcdef";
   CLEANUP_FREE char *escaped = NULL;
   char *to;
   size_t i;
 
-  if (text)
-    return text;
+  if (is_utf8 (bytes, length))
+    return json_stringn (bytes, length);
   to = escaped = malloc (4 * length + 1);
   if (escaped == NULL)
     return NULL;
@@ -45,8 +59,12 @@ describe_text (const char *bytes, size_t length)
 
     if (c < 0x80)
       *to++ = c;
-    else
-      to += sprintf (to, "\\x%02x", c);
+    else {
+      *to++ = '\\';
+      *to++ = 'x';
+      *to++ = hex[c >> 4];
+      *to++ = hex[c & 15];
+    }
   }
   return json_stringn (escaped, to - escaped);
 }

@@ -18,6 +18,20 @@
  * what QEMU writes. */
 #define NAME_MAX_SHOWN 1023
 
+/* Bytes of the snapshot table, and of the bitmap directory, that are
+ * described: enough for all there may be of either with usual names. */
+#define LIST_MAX_SHOWN (16 << 20)
+
+static int
+check_list (const struct layer *layer, const char *list, uint64_t size,
+            struct vdisk_error *error)
+{
+  if (size > LIST_MAX_SHOWN)
+    return layer_error (layer, error, EINVAL, "%s: more than %d bytes are "
+                        "too much to be described", list, LIST_MAX_SHOWN);
+  return 0;
+}
+
 /* Set a key to text in the file. */
 static int
 set_text (const struct layer *layer, json_t *object, const char *key,
@@ -112,7 +126,9 @@ describe_snapshots (const struct layer *layer,
   if (describe_set (document, "snapshots", list, error) == -1)
     return -1;
   for (i = 0; i < info->snapshot_count; ++i)
-    if (describe_snapshot (layer, list, &offset, error) == -1)
+    if (describe_snapshot (layer, list, &offset, error) == -1 ||
+        check_list (layer, "snapshot table",
+                    offset - info->snapshots_offset, error) == -1)
       return -1;
   return 0;
 }
@@ -130,6 +146,13 @@ bitmap_flags (uint32_t flags)
     return NULL;
   }
   return list;
+}
+
+/* Null for more bytes than there can be. */
+static json_t *
+bitmap_granularity (unsigned bits)
+{
+  return bits < 63 ? json_integer (INT64_C (1) << bits) : json_null ();
 }
 
 /* Describe the bitmap at '*offset', and go on to the next. */
@@ -154,8 +177,7 @@ describe_bitmap (const struct layer *layer, json_t *list, uint64_t *offset,
       set_text (layer, object, "name", name, get_be16 (disk.name_size),
                 error) == -1 ||
       describe_set (object, "granularity",
-                    json_integer (INT64_C (1) <<
-                                  (disk.granularity_bits & 63)),
+                    bitmap_granularity (disk.granularity_bits),
                     error) == -1)
     return -1;
   return 0;
@@ -182,7 +204,9 @@ describe_bitmaps (const struct layer *layer, const struct qcow2_info *info,
   if (describe_set (data, "bitmaps", list, error) == -1)
     return -1;
   for (i = 0; i < info->bitmap_count; ++i)
-    if (describe_bitmap (layer, list, &offset, error) == -1)
+    if (describe_bitmap (layer, list, &offset, error) == -1 ||
+        check_list (layer, "bitmap directory",
+                    offset - info->bitmap_directory_offset, error) == -1)
       return -1;
   return 0;
 }

@@ -148,7 +148,7 @@ make_base (void)
   write_qcow2 ("base.qcow2", &image);
 }
 
-/* Two snapshots, one with a name that is not UTF-8. */
+/* Two snapshots, one with a name in UTF-8 and one that is not. */
 static void
 add_snapshots (struct qcow2_image *image)
 {
@@ -156,7 +156,7 @@ add_snapshots (struct qcow2_image *image)
   const struct qcow2_snapshot snapshot = {
     .l1_table_offset = header->l1_table_offset,
     .l1_size = header->l1_size,
-    .id_size = to_be16 (1), .name_size = to_be16 (5),
+    .id_size = to_be16 (1), .name_size = to_be16 (6),
     .extra_data_size = to_be32 (sizeof (struct qcow2_snapshot_extra)),
   };
   const uint64_t offset = qcow2_image_append (image, CLUSTER);
@@ -165,7 +165,7 @@ add_snapshots (struct qcow2_image *image)
 
   for (i = 0; i < 2; ++i, to += 72) {
     memcpy (to, &snapshot, sizeof snapshot);
-    memcpy (to + 64, i ? "2\xff\xfe\xc3\x28" : "1first", 5);
+    memcpy (to + 64, i ? "2\xff\xfe\xc3\x28." : "1\xc3\xa9t\xc3\xa9", 7);
   }
   header->nb_snapshots = to_be32 (2);
   header->snapshots_offset = to_be64 (offset);
