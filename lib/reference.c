@@ -116,8 +116,10 @@ open_without_links (char *path)
       if (fstatat (directory, component, &st, AT_SYMLINK_NOFOLLOW) == 0) {
         /* Nothing is opened that opening could change. */
         if (S_ISREG (st.st_mode) || S_ISBLK (st.st_mode))
-          fd = openat (directory, component, O_RDONLY | O_NOFOLLOW |
-                       O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+          fd = TEMP_FAILURE_RETRY (openat (directory, component,
+                                           O_RDONLY | O_NOFOLLOW |
+                                           O_NONBLOCK | O_NOCTTY |
+                                           O_CLOEXEC));
         else
           errno = S_ISDIR (st.st_mode) ? EISDIR : EINVAL;
       }

@@ -35,6 +35,14 @@ became_shorter (const struct source *source, uint64_t end,
                     source->name, end, source->size);
 }
 
+/* What a failing disk is told as.  To others than the kernel, as clients of
+ * NBD, most numbers mean nothing (ESTALE) or something else (EINVAL). */
+static int
+disk_errnum (int errnum)
+{
+  return errnum == ENOMEM ? ENOMEM : EIO;
+}
+
 static int
 file_pread (struct source *source, void *buffer, size_t count,
             uint64_t offset, struct vdisk_error *error)
@@ -48,8 +56,8 @@ file_pread (struct source *source, void *buffer, size_t count,
     if (r == -1 && errno == EINTR)
       continue;
     if (r == -1)
-      return error_set (error, errno, "%s: reading %zu bytes at offset %"
-                        PRIu64 ": %s",
+      return error_set (error, disk_errnum (errno),
+                        "%s: reading %zu bytes at offset %" PRIu64 ": %s",
                         source->name, count, offset, strerror (errno));
     if (r == 0)
       return became_shorter (source, offset, error);
@@ -64,8 +72,9 @@ static int
 seek_error (const struct source *source, uint64_t offset,
             struct vdisk_error *error)
 {
-  return error_set (error, errno, "%s: looking for holes at offset %"
-                    PRIu64 ": %s", source->name, offset, strerror (errno));
+  return error_set (error, disk_errnum (errno),
+                    "%s: looking for holes at offset %" PRIu64 ": %s",
+                    source->name, offset, strerror (errno));
 }
 
 /* lseek has found no data from 'offset' to the end of the file.  That is a
@@ -234,7 +243,8 @@ source_file_open (const char *path, bool force_share,
 {
   /* O_NONBLOCK so that opening a FIFO returns; it changes nothing for the
    * files that are not refused. */
-  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  int fd = TEMP_FAILURE_RETRY (open (path, O_RDONLY | O_CLOEXEC |
+                                     O_NONBLOCK | O_NOCTTY));
 
   if (fd == -1) {
     error_record (error, errno, "%s: %s", path, strerror (errno));
