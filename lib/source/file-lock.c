@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* QEMU-compatible locking of a file that is read. */
+/* QEMU-compatible locking of a file that is read, or written. */
 
 #include "source/file-lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "error.h"
+#include "source/lock-holder.h"
 
 /* Numbers of QEMU's permissions, as offsets from the two bases. */
 enum permission {
@@ -20,6 +23,24 @@ enum permission {
 #define USED(permission) (100 + (permission))
 #define NOT_SHARED(permission) (200 + (permission))
 
+/* A byte, and what it means that somebody else has locked it. */
+struct conflict {
+  off_t byte;
+  const char *meaning;
+};
+
+/* What a reader, or a writer, does. */
+struct role {
+  const off_t *held;            /* bytes that it locks, shared */
+  size_t held_count;
+  const char *locked;           /* the meaning if it cannot */
+  const struct conflict *refused;
+  size_t refused_count;
+  const char *advice;           /* what more to say then */
+};
+
+#define COUNT(array) (sizeof array / sizeof array[0])
+
 static struct flock
 lock_of_byte (off_t byte, short type)
 {
@@ -28,50 +49,83 @@ lock_of_byte (off_t byte, short type)
   };
 }
 
-/* A lock that others may hold, and what it means that they do. */
-struct conflict {
-  off_t byte;
-  const char *meaning;
-};
-
-/* Take shared locks of some bytes.  1 if another has one for itself, 0 if
- * not, also where the file system has no such locks (then *has_locks
- * becomes false). */
+/* As fcntl, which network file systems may interrupt. */
 static int
-take_locks (int fd, const off_t *bytes, size_t count, bool *has_locks)
+lock_control (int fd, int command, struct flock *lock)
+{
+  return TEMP_FAILURE_RETRY (fcntl (fd, command, lock));
+}
+
+/* Say why the file is refused: somebody has locked a byte of it. */
+static int
+in_use (int fd, const char *name, const struct role *role,
+        const struct flock *lock, off_t byte, const char *meaning,
+        struct vdisk_error *error)
+{
+  char holder[LOCK_HOLDER_MAX], who[LOCK_HOLDER_MAX + 32];
+
+  if (lock_holder_find (fd, byte, lock->l_pid, holder))
+    snprintf (who, sizeof who, "%s, has locked byte %d", holder, (int) byte);
+  else
+    snprintf (who, sizeof who, "byte %d is locked", (int) byte);
+  return error_set (error, EBUSY, "%s: %s: %s%s", name, meaning, who,
+                    role->advice);
+}
+
+/* Hold what the role holds.  1 if the file system has no such locks. */
+static int
+take_locks (int fd, const char *name, const struct role *role,
+            struct vdisk_error *error)
 {
   size_t i;
 
-  *has_locks = true;
-  for (i = 0; i < count; ++i) {
-    struct flock lock = lock_of_byte (bytes[i], F_RDLCK);
+  for (i = 0; i < role->held_count; ++i) {
+    struct flock lock = lock_of_byte (role->held[i], F_RDLCK);
 
-    if (fcntl (fd, F_OFD_SETLK, &lock) == -1) {
-      if (errno == EAGAIN || errno == EACCES)
-        return 1;
-      *has_locks = false;
-      return 0;
-    }
+    if (lock_control (fd, F_OFD_SETLK, &lock) == 0)
+      continue;
+    if (errno != EAGAIN && errno != EACCES)
+      return 1;
+    if (lock_control (fd, F_OFD_GETLK, &lock) == -1)
+      lock.l_pid = -1;
+    return in_use (fd, name, role, &lock, role->held[i], role->locked,
+                   error);
   }
   return 0;
 }
 
-/* What the first of the conflicts that there is means, or NULL. */
-static const char *
-find_conflict (int fd, const struct conflict *conflicts, size_t count)
+/* Look for what others may not hold. */
+static int
+look_for_others (int fd, const char *name, const struct role *role,
+                 struct vdisk_error *error)
 {
   size_t i;
 
-  for (i = 0; i < count; ++i) {
-    struct flock lock = lock_of_byte (conflicts[i].byte, F_WRLCK);
+  for (i = 0; i < role->refused_count; ++i) {
+    const struct conflict *conflict = &role->refused[i];
+    struct flock lock = lock_of_byte (conflict->byte, F_WRLCK);
 
-    if (fcntl (fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-      return conflicts[i].meaning;
+    if (lock_control (fd, F_OFD_GETLK, &lock) == -1)
+      return error_set (error, errno, "%s: whether another program uses it "
+                        "cannot be found out: %s%s", name, strerror (errno),
+                        role->advice);
+    if (lock.l_type != F_UNLCK)
+      return in_use (fd, name, role, &lock, conflict->byte,
+                     conflict->meaning, error);
   }
-  return NULL;
+  return 0;
 }
 
-#define COUNT(array) (sizeof array / sizeof array[0])
+static int
+lock_as (int fd, const char *name, const struct role *role,
+         struct vdisk_error *error)
+{
+  const int r = take_locks (fd, name, role, error);
+
+  if (r != 0)
+    return r == 1 ? 0 : -1;
+  return look_for_others (fd, name, role, error);
+}
 
 int
 file_lock_for_reading (int fd, const char *name, struct vdisk_error *error)
@@ -85,18 +139,15 @@ file_lock_for_reading (int fd, const char *name, struct vdisk_error *error)
     { NOT_SHARED (CONSISTENT_READ),
       "another program does not let others read this image" },
   };
-  const char *problem = NULL;
-  bool has_locks;
+  static const struct role reader = {
+    .held = held, .held_count = COUNT (held),
+    .locked = "another program has locked this image",
+    .refused = refused, .refused_count = COUNT (refused),
+    .advice = " (force-share=true opens it all the same, and what is read "
+              "may be torn)",
+  };
 
-  if (take_locks (fd, held, COUNT (held), &has_locks) == 1)
-    problem = "another program has locked this image";
-  else if (has_locks)
-    problem = find_conflict (fd, refused, COUNT (refused));
-  if (problem)
-    return error_set (error, EBUSY, "%s: %s (force-share=true opens it all "
-                      "the same, and what is read may be torn)", name,
-                      problem);
-  return 0;
+  return lock_as (fd, name, &reader, error);
 }
 
 int
@@ -110,12 +161,11 @@ file_lock_for_writing (int fd, const char *name, struct vdisk_error *error)
     { NOT_SHARED (RESIZE), "another program uses this file" },
     { USED (WRITE), "another program is writing this file" },
   };
-  const char *problem = NULL;
-  bool has_locks;
+  static const struct role writer = {
+    .held = held, .held_count = COUNT (held),
+    .locked = "another program has locked this file",
+    .refused = refused, .refused_count = COUNT (refused), .advice = "",
+  };
 
-  if (take_locks (fd, held, COUNT (held), &has_locks) == 1)
-    problem = "another program has locked this file";
-  else if (has_locks)
-    problem = find_conflict (fd, refused, COUNT (refused));
-  return problem ? error_set (error, EBUSY, "%s: %s", name, problem) : 0;
+  return lock_as (fd, name, &writer, error);
 }

@@ -4,6 +4,7 @@
 # is not written, readers share.
 
 . "$(dirname "$0")/functions.sh"
+export VDISK=${VDISK:-$top/tools/vdisk}
 
 qemu-img create -q -f qcow2 disk.qcow2 4M
 qemu-img create -q -f qcow2 -b disk.qcow2 -F qcow2 over.qcow2
@@ -37,7 +38,8 @@ serves ()
     checked "served: $*"
 }
 
-in_use='another program .*force-share=true'
+# The message says who: the writer's process, its name, and which lock.
+in_use='another program .*: process [0-9]+, [a-z-]+, has locked byte 10[13] .*force-share=true'
 while_writing disk.qcow2 qcow2 refused "disk\.qcow2: $in_use" disk.qcow2
 while_writing disk.qcow2 qcow2 serves disk.qcow2 force-share=true
 while_writing disk.vhd vpc refused "disk\.vhd: $in_use" disk.vhd
@@ -67,6 +69,36 @@ exec 8>&-
 wait "$qemu_io"
 serves disk.qcow2
 
+# And just that writer.  Another user is not told whose it is.
+named ()
+{
+    refused "disk\.qcow2: .*: process $writer, qemu-nbd, has locked byte 101" \
+        disk.qcow2
+}
+while_writing disk.qcow2 qcow2 named
+fails_with_nothing_left ()
+{
+    fails_with "disk\.qcow2: .*: process $writer, qemu-nbd, has locked" \
+        "$VDISK" map disk.qcow2
+    fails_with "disk\.qcow2: .*: process $writer, qemu-nbd, has locked" \
+        "$VDISK" check disk.qcow2
+    "$VDISK" info --force-share disk.qcow2 > /dev/null
+    checked "vdisk info --force-share"
+}
+while_writing disk.qcow2 qcow2 fails_with_nothing_left
+if [ "$(id -u)" -eq 0 ] && setpriv --version > /dev/null; then
+    as_nobody ()
+    {
+        cp "$VDISK" vdisk
+        chmod 755 . vdisk
+        chmod 644 disk.qcow2
+        fails_with 'disk\.qcow2: another program is writing this image: byte 101 is locked \(force' \
+            setpriv --reuid=65534 --regid=65534 --clear-groups \
+            ./vdisk map disk.qcow2
+    }
+    while_writing disk.qcow2 qcow2 as_nobody
+fi
+
 # Served: nobody writes, everybody reads.
 while_served ()
 {
@@ -76,7 +108,12 @@ while_served ()
     fails_with 'lock' qemu-img resize -q -f qcow2 disk.qcow2 8M
     serves disk.qcow2
     vdisk_size 4194304 over.qcow2
+    "$VDISK" check disk.qcow2 > /dev/null
+    checked "vdisk check while we serve"
+    # Nor may qemu-nbd have it to itself, unless it is told to share.
+    fails_with 'lock' timeout 20 qemu-nbd -f qcow2 -k "$tmp/other" disk.qcow2
 }
+
 with_vdisk disk.qcow2 -- while_served
 below_served ()
 {

@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "error.h"
@@ -37,13 +39,19 @@ open_other (const char *path)
   return fd;
 }
 
+static struct flock
+lock_of (off_t byte, short type)
+{
+  return (struct flock) {
+    .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1,
+  };
+}
+
 /* Take or release a lock on one byte. */
 static void
 lock_byte (int fd, off_t byte, short type)
 {
-  struct flock lock = {
-    .l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1,
-  };
+  struct flock lock = lock_of (byte, type);
 
   ck_assert_msg (fcntl (fd, F_OFD_SETLK, &lock) == 0, "byte %d: %s",
                  (int) byte, strerror (errno));
@@ -115,20 +123,29 @@ static const struct {
   { 203, F_WRLCK, "another program has locked this image" },
 };
 
+/* The message for a byte that this process has locked, with 'what'. */
+static const char *
+refusal (const char *path, const char *what, int byte)
+{
+  static char message[2 * PATH_MAX];
+
+  snprintf (message, sizeof message, "%s: %s: process %d, test-lock, has "
+            "locked byte %d%s", path, what, (int) getpid (), byte, FORCE);
+  return message;
+}
+
 START_TEST (writer)
 {
   const char *path = scratch_write ("written", bytes, sizeof bytes);
   int fd = open_other (path);
   struct vdisk_error error = { 0 };
   struct source *source;
-  char message[2 * PATH_MAX];
 
   lock_byte (fd, writers[_i].byte, writers[_i].type);
   ck_assert_ptr_null (source_file_open (path, false, &error));
   ck_assert_int_eq (error.errnum, EBUSY);
-  snprintf (message, sizeof message, "%s: %s%s", path, writers[_i].message,
-            FORCE);
-  ck_assert_str_eq (error.message, message);
+  ck_assert_str_eq (error.message, refusal (path, writers[_i].message,
+                                            writers[_i].byte));
   ck_assert_ptr_null (source_file_open (path, false, NULL));
 
   /* Of our attempt nothing is left, and when the writer goes we may. */
@@ -138,6 +155,66 @@ START_TEST (writer)
   ck_assert_ptr_nonnull (source);
   source_close (source);
   close (fd);
+}
+END_TEST
+
+/* Locks of more than a byte, and to the end of whatever is there. */
+static const struct { off_t start, length; int byte; } ranges[] = {
+  { 101, 1, 101 }, { 90, 100, 101 }, { 100, 2, 101 }, { 101, 0, 101 },
+  { 102, 2, 103 }, { 103, INT64_MAX - 103, 103 }, { 200, 1, 200 },
+  { 199, 2, 200 }, { 200, 0, 200 },
+};
+
+START_TEST (writer_of_a_range)
+{
+  const char *path = scratch_write ("range", bytes, sizeof bytes);
+  int fd = open_other (path), other = open_other (path);
+  struct vdisk_error error = { 0 };
+  struct flock lock = {
+    .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = ranges[_i].start,
+    .l_len = ranges[_i].length,
+  };
+  char who[128];
+
+  lock_byte (other, 300, F_RDLCK);
+  lock_byte (fd, 50, F_WRLCK);
+  ck_assert_int_eq (fcntl (fd, F_OFD_SETLK, &lock), 0);
+  ck_assert_ptr_null (source_file_open (path, false, &error));
+  snprintf (who, sizeof who, ": process %d, test-lock, has locked byte %d (",
+            (int) getpid (), ranges[_i].byte);
+  ck_assert_msg (strstr (error.message, who) != NULL, "%s", error.message);
+  close (fd);
+  close (other);
+}
+END_TEST
+
+/* Locks of the old kind belong to a process.  Ours would not hinder us. */
+START_TEST (writer_of_another_kind)
+{
+  const char *path = scratch_write ("posix", bytes, sizeof bytes);
+  struct vdisk_error error = { 0 };
+  int ready[2];
+  char who[128], c;
+  pid_t child;
+
+  ck_assert_int_eq (pipe (ready), 0);
+  child = fork ();
+  if (child == 0) {
+    int fd = open (path, O_RDWR);
+    struct flock lock = lock_of (101, F_WRLCK);
+
+    _exit (fcntl (fd, F_SETLK, &lock) == 0 && write (ready[1], "x", 1) == 1 ?
+           pause () : 1);
+  }
+  ck_assert_int_eq (read (ready[0], &c, 1), 1);
+  ck_assert_ptr_null (source_file_open (path, false, &error));
+  kill (child, SIGKILL);
+  waitpid (child, NULL, 0);
+  snprintf (who, sizeof who, ": process %d, test-lock, has locked byte 101 (",
+            (int) child);
+  ck_assert_msg (strstr (error.message, who) != NULL, "%s", error.message);
+  close (ready[0]);
+  close (ready[1]);
 }
 END_TEST
 
@@ -295,11 +372,12 @@ START_TEST (to_write)
   r = file_lock_for_writing (fd, "target", &error);
   if (message) {
     char expected[128];
+    int length = snprintf (expected, sizeof expected, "target: %s: process ",
+                           message);
 
-    snprintf (expected, sizeof expected, "target: %s", message);
     ck_assert_int_eq (r, -1);
     ck_assert_int_eq (error.errnum, EBUSY);
-    ck_assert_str_eq (error.message, expected);
+    ck_assert_mem_eq (error.message, expected, length);
   }
   else
     ck_assert_int_eq (r, 0);
@@ -341,6 +419,9 @@ main (void)
   tcase_add_test (tcase, held_until_closed);
   tcase_add_loop_test (tcase, writer, 0,
                        sizeof writers / sizeof writers[0]);
+  tcase_add_loop_test (tcase, writer_of_a_range, 0,
+                       sizeof ranges / sizeof ranges[0]);
+  tcase_add_test (tcase, writer_of_another_kind);
   tcase_add_test (tcase, writer_ends);
   tcase_add_test (tcase, share_by_force);
   tcase_add_test (tcase, readers_share);
