@@ -5,6 +5,13 @@
  * result must lie in an allowed directory; then that very path is walked
  * from the root with links refused, so that nobody can swap a link in
  * between the check and the open.
+ *
+ * Linux has openat2 with RESOLVE_BENEATH, which does not do instead: it
+ * refuses absolute names and links, and ways that lead out and back in,
+ * which are fine here; it knows one directory, not several; and it cannot
+ * say where a name leads, which the message has to.  With
+ * RESOLVE_NO_SYMLINKS it could replace the walk alone, which would stay for
+ * kernels and sandboxes that have no openat2.
  */
 
 #include "reference.h"
@@ -58,13 +65,16 @@ has_protocol (const char *name)
   return name[strcspn (name, ":/")] == ':';
 }
 
-/* The directory of the file at 'path', with symbolic links resolved. */
+/* The directory of an image, without symbolic links.  It was noted when
+ * the image was opened: what its name leads to may have changed. */
 static char *
-real_directory_of (const char *path)
+own_directory_of (const struct source *image)
 {
-  const char *slash = strrchr (path, '/');
+  const char *path = image->name, *slash = strrchr (path, '/');
   CLEANUP_FREE char *directory = NULL;
 
+  if (image->directory)
+    return strdup (image->directory);
   if (slash == NULL)
     return realpath (".", NULL);
   directory = strndup (path, slash - path + 1);
@@ -197,7 +207,7 @@ check_place (const struct source *from, const char *role, const char *name,
   int length = strrchr (real, '/') - real;
 
   if (!from->is_uri) {
-    own = real_directory_of (from->name);
+    own = own_directory_of (from);
     if (own == NULL)
       return error_set (error, errno, "%s: %s '%s': %s", from->name, role,
                         name, strerror (errno));
@@ -239,12 +249,22 @@ reference_resolve (const struct source *from, const char *role,
   return real;
 }
 
+/* The directory of an absolute path. */
+static char *
+parent_of (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+
+  return strndup (path, slash == path ? 1 : slash - path);
+}
+
 struct source *
 reference_open (const struct source *from, const char *role,
                 const char *name, const struct vdisk_options *options,
                 struct vdisk_error *error)
 {
-  CLEANUP_FREE char *path = NULL, *real = NULL;
+  CLEANUP_FREE char *path = NULL, *real = NULL, *directory = NULL;
+  struct source *source;
   int fd;
 
   name = file_name (name);
@@ -252,7 +272,8 @@ reference_open (const struct source *from, const char *role,
   if (real == NULL)
     return NULL;
   path = reference_path (from, name);
-  if (path == NULL) {
+  directory = parent_of (real);
+  if (path == NULL || directory == NULL) {
     error_no_memory (error, from->name);
     return NULL;
   }
@@ -263,5 +284,10 @@ reference_open (const struct source *from, const char *role,
                   "device" : strerror (errno));
     return NULL;
   }
-  return source_file (path, fd, options->force_share, error);
+  source = source_file (path, fd, options->force_share, error);
+  if (source) {
+    source->directory = directory;
+    directory = NULL;
+  }
+  return source;
 }

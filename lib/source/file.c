@@ -15,6 +15,7 @@
 
 #include "error.h"
 #include "source/file-lock.h"
+#include "source/open-in.h"
 #include "source/stretches.h"
 
 /* How many stretches are remembered. */
@@ -164,6 +165,7 @@ file_close (struct source *source)
     close (file->fd);
   stretches_free (file->stretches);
   free (source->name);
+  free (source->directory);
   free (file);
 }
 
@@ -241,14 +243,21 @@ struct source *
 source_file_open (const char *path, bool force_share,
                   struct vdisk_error *error)
 {
+  struct source *source;
+  char *directory;
   /* O_NONBLOCK so that opening a FIFO returns; it changes nothing for the
    * files that are not refused. */
-  int fd = TEMP_FAILURE_RETRY (open (path, O_RDONLY | O_CLOEXEC |
-                                     O_NONBLOCK | O_NOCTTY));
+  int fd = open_in_directory (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+                              O_NOCTTY, &directory);
 
   if (fd == -1) {
     error_record (error, errno, "%s: %s", path, strerror (errno));
     return NULL;
   }
-  return source_file (path, fd, force_share, error);
+  source = source_file (path, fd, force_share, error);
+  if (source)
+    source->directory = directory;
+  else
+    free (directory);
+  return source;
 }

@@ -49,6 +49,8 @@ struct source {
                              references are relative to its directory */
   bool is_uri;            /* the name is no path: no file system knows it,
                              and it has no directory */
+  char *directory;        /* where it was found, absolute and without
+                             symbolic links; NULL: only 'name' is known */
   uint64_t size;
   bool sparse;            /* false: 'extent' can find nothing but data */
   uint64_t device, inode; /* identity, for finding loops; 0, 0: unknown */

@@ -97,3 +97,68 @@ over fifo.qcow2 fifo
 refused 'fifo\.qcow2: .*regular file' images/fifo.qcow2
 over device.qcow2 /dev/zero
 refused 'device\.qcow2: ' images/device.qcow2 backing-dir=/
+
+# By way of /proc, where links lead to what is open, or to the root.
+exec 7< elsewhere/base.qcow2
+for name in /proc/self/fd/7 /dev/fd/7 /proc/self/root/etc/passwd \
+            /proc/self/cwd/elsewhere/base.qcow2 /proc/self/environ \
+            /proc/self/mem; do
+    over proc.qcow2 "$name"
+    refused 'proc\.qcow2: backing file .*(backing-dir=|No such file)' \
+        images/proc.qcow2
+    refused 'proc\.qcow2: backing file .*(backing-dir=|No such file)' \
+        images/proc.qcow2 backing-dir=elsewhere/deep
+done
+exec 7<&-
+over proc.qcow2 /proc/self/fd/0
+refused 'proc\.qcow2: ' images/proc.qcow2 backing-dir=/
+
+# Files that wait when they are opened, or that are no files: nothing hangs
+# (see try_to_serve), wherever a reference may be.
+python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' images/socket
+ln -s fifo images/link-fifo
+for name in fifo link-fifo socket; do
+    over special.qcow2 $name
+    refused 'special\.qcow2: .*(regular file|No such device)' \
+        images/special.qcow2
+done
+for name in fifo socket; do
+    refused "$name: " images/$name format=raw
+    ( cd images && qemu-img create -q -f qcow2 -o data_file=data data.qcow2 1M )
+    mv images/$name images/data
+    refused "data\.qcow2: data file 'data': neither a regular file" \
+        images/data.qcow2
+    mv images/data images/$name
+done
+over device.qcow2 /dev/tty
+refused 'device\.qcow2: ' images/device.qcow2 backing-dir=/
+
+# Names that would write to a terminal, forge lines of the log, or are as
+# long as can be.
+in_one_line ()
+{
+    grep -q 'error: ' failure.log
+    [ "$(wc -l < failure.log)" -eq 1 ] || die "lines: $(cat failure.log)"
+    ! LC_ALL=C grep -q '[[:cntrl:]]' failure.log ||
+        die "control bytes: $(cat -v failure.log)"
+}
+for name in $'a\nnbdkit: error: forged' $'\e[2J\e]0;title\a' $'\r\b\b' \
+            $'\302\2332J' $'\233\234' $'a\342\200\256wocq' \
+            "$(printf '%01023d' 0)" "$(printf '%0255d' 0)" \
+            "$(printf '\001%.0s' {1..1000})" '%s%n%s%n'; do
+    over named.qcow2 "$name"
+    refused 'named\.qcow2: backing file' images/named.qcow2
+    in_one_line
+    "${VDISK:-$top/tools/vdisk}" info images/named.qcow2 > info
+    ! LC_ALL=C grep -q $'[\001-\011\013-\037\177]' info ||
+        die "control bytes: $(cat -v info)"
+    ! LC_ALL=C grep -q $'\302[\200-\237]' info ||
+        die "control characters: $(cat -v info)"
+done
+
+# The image's own directory is where it was found.  Nothing changes when
+# its name leads elsewhere later: see tests/unit/test-reference-race.c.
+allowed images/../images/plain.qcow2
+ln -s images images-link
+allowed images-link/plain.qcow2
