@@ -59,7 +59,7 @@ TOOL      := $(O)tools/vdisk
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
         check-asan check-tsan check-valgrind check-docs unit-programs man \
-        run-sanitized run-tsan
+        run-sanitized run-tsan soak
 
 all: $(PLUGIN) $(STATIC) $(SHARED) $(TOOL) man
 
@@ -185,18 +185,32 @@ run-sanitized: $(PLUGIN) $(TOOL) $(UNIT)
 	UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
 	    tests/run --log-dir build/asan/test-logs $(RUN_E2E)
 
-## make check-tsan      suites with threads under the thread sanitizer
+# The suites with threads, and nbdkit with many clients.  nbdkit itself is
+# not instrumented: its own races are not seen.
+## make check-tsan      what has threads under the thread sanitizer
 TSAN_FLAGS := -O1 -g -fsanitize=thread
 TSAN_TESTS := test-cache test-image test-source test-stretches \
-    test-read-ahead test-qcow2-packed
+    test-read-ahead test-qcow2-packed test-threads
+TSAN_E2E := test-parallel-clients.sh test-soak.sh
 check-tsan:
 	$(MAKE) O=build/tsan/ CC=gcc CFLAGS='$(TSAN_FLAGS)' \
-	    LDFLAGS='$(TSAN_FLAGS)' run-tsan
+	    LDFLAGS='$(TSAN_FLAGS)' run-tsan \
+	    NBDKIT_PRELOAD="$$(gcc -print-file-name=libtsan.so)"
 
-run-tsan: unit-programs
+run-tsan: $(PLUGIN) unit-programs
 	TSAN_OPTIONS=halt_on_error=1 CK_FORK=no \
 	    tests/run --log-dir build/tsan/test-logs \
 	    $(filter $(addprefix %/,$(TSAN_TESTS)),$(UNIT))
+	PLUGIN=$(PLUGIN) NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
+	    tests/run --log-dir build/tsan/test-logs \
+	    $(filter $(addprefix %/,$(TSAN_E2E)),$(E2E))
+
+## make soak            clients that come and go for long  (SOAK_TIME=600 seconds)
+SOAK_TIME ?= 600
+soak: all
+	SOAK_TIME=$(SOAK_TIME) VDISK_TEST_TIMEOUT=$$(( $(SOAK_TIME) * 2 + 300 )) \
+	    tests/run tests/e2e/test-soak.sh
+	@grep '^soak:' build/test-logs/test-soak.sh.log
 
 ## make check-valgrind  unit suites under valgrind
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \

@@ -107,13 +107,20 @@ class Server:
         self._log.seek(0)
         return self._log.read().decode(errors="replace").strip()
 
-    def vm_hwm(self):
-        """Peak resident memory of the server, in bytes."""
+    def _status(self, field):
         with open("/proc/%d/status" % self.process.pid) as f:
             for line in f:
-                if line.startswith("VmHWM:"):
+                if line.startswith(field + ":"):
                     return int(line.split()[1]) * 1024
-        raise ServerError("no VmHWM in /proc")
+        raise ServerError("no %s in /proc" % field)
+
+    def vm_hwm(self):
+        """Peak resident memory of the server, in bytes."""
+        return self._status("VmHWM")
+
+    def vm_rss(self):
+        """Resident memory of the server now, in bytes."""
+        return self._status("VmRSS")
 
     def _kill(self):
         for client in self._clients:
