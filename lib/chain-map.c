@@ -13,6 +13,8 @@
 #include "source/source.h"
 #include "util/minmax.h"
 
+#define WORK_SLACK (16 << 20)
+
 /* A flattening under way.  'list' is what is known so far; 'spare' and
  * 'lower' are for building the next. */
 struct flattening {
@@ -255,6 +257,24 @@ may_have_holes (const struct chain *chain)
   return false;
 }
 
+/* Twice, for the parts of lower layers that are asked for again where there
+ * is damage, and some more for entries that are read for each of several
+ * segments. */
+uint64_t
+chain_work_max (const struct chain *chain)
+{
+  uint64_t size = 0, max;
+  unsigned i;
+
+  for (i = 0; i < chain->count; ++i)
+    if (__builtin_add_overflow (size, chain->layers[i]->source->size, &size))
+      return UINT64_MAX;
+  if (__builtin_mul_overflow (size, 2, &max) ||
+      __builtin_add_overflow (max, WORK_SLACK, &max))
+    return UINT64_MAX;
+  return max;
+}
+
 int
 chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
            struct interval_list *out, struct vdisk_error *error)
@@ -278,6 +298,7 @@ chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
 
   interval_list_free (out);
   *out = f.list;
+  out->work += f.spare.work + f.lower.work;
   interval_list_free (&f.spare);
   interval_list_free (&f.lower);
   return r;

@@ -51,11 +51,16 @@ void chain_close (struct chain *chain);
 uint64_t chain_size (const struct chain *chain);
 
 /* Make 'out' the intervals of the whole chain that tile the guest range,
- * which lies within the disk: the holes of each layer are filled
- * from the next one down, which ends them where it ends itself, and data over a hole of its host file is ZERO.
+ * which lies within the disk: the holes of each layer are filled from the
+ * next one down, which ends them where it ends itself, and data over a hole
+ * of its host file is ZERO.
  * On error those in it tile a part of the range from its start and are
  * right; the byte after them cannot be mapped. */
 int chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
                struct interval_list *out, struct vdisk_error *error);
+
+/* The most work (see struct interval_list) that mapping the whole disk once
+ * can take: more tells that tables or blocks overlap. */
+uint64_t chain_work_max (const struct chain *chain);
 
 #endif /* VDISK_CHAIN_H */

@@ -80,11 +80,17 @@ visit_list (struct vdisk *vdisk, const struct interval_list *list,
   return r;
 }
 
+/* What mapping a range has cost. */
+struct cost {
+  size_t intervals;             /* of the last range */
+  uint64_t work;                /* of all so far */
+};
+
 /* Visit a range without the help of the cache, as far as it can be
- * mapped.  Sets *count to how many intervals it has. */
+ * mapped. */
 static int
 visit_uncached (struct vdisk *vdisk, uint64_t offset, uint64_t end,
-                size_t *count, visitor *visit, void *opaque,
+                struct cost *cost, visitor *visit, void *opaque,
                 struct vdisk_error *error)
 {
   struct interval_list list = { 0 };
@@ -93,7 +99,8 @@ visit_uncached (struct vdisk *vdisk, uint64_t offset, uint64_t end,
 
   mapped = chain_map (vdisk->chain, offset, end - offset, &list, &why);
   r = visit_list (vdisk, &list, offset, end, visit, opaque, error);
-  *count = list.count;
+  cost->intervals = list.count;
+  cost->work += list.work;
   interval_list_free (&list);
   if (r == 0 && mapped == -1)
     return error_set (error, why.errnum, "%s", why.message);
@@ -107,14 +114,13 @@ visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
                visitor *visit, void *opaque, struct vdisk_error *error)
 {
   struct vdisk_error damage = { 0 };
+  struct cost cost = { 0 };
   struct segment segment;
-  size_t count;
   int r;
 
   if (interval_cache_get (vdisk->intervals, offset, &segment,
                           &damage) == -1)
-    return visit_uncached (vdisk, offset, end, &count, visit, opaque,
-                           error);
+    return visit_uncached (vdisk, offset, end, &cost, visit, opaque, error);
   r = visit_list (vdisk, &segment.intervals, offset, end, visit, opaque,
                   error);
   interval_cache_release (vdisk->intervals, &segment);
@@ -153,6 +159,21 @@ walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   return r == -1 ? -1 : 0;
 }
 
+/* Tables that are shared or overlap can make a small file look as if it
+ * had any number of them. */
+static int
+check_work (const struct vdisk *vdisk, uint64_t work,
+            struct vdisk_error *error)
+{
+  const uint64_t max = chain_work_max (vdisk->chain);
+
+  if (work <= max)
+    return 0;
+  return error_set (error, EIO, "%s: tables or blocks overlap: mapping the "
+                    "disk takes more of them than its files can hold (%"
+                    PRIu64 " bytes)", vdisk_layer_file (vdisk, 0), max);
+}
+
 /* Visit a range that nobody may ask for again soon: only the first segment
  * goes by way of the cache (a client that wants one extent at a time comes
  * back for its next one), what follows is mapped in larger pieces. */
@@ -162,7 +183,7 @@ walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 {
   const uint64_t segment_size = vdisk->chain->segment_size;
   uint64_t end, next, piece = segment_size;
-  size_t intervals;
+  struct cost cost = { 0 };
   int r;
 
   if (check_range (vdisk, offset, count, error) == -1)
@@ -176,11 +197,12 @@ walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   for (offset = next; offset < end && r == 0; offset = next) {
     next = offset + min_u64 (end - offset,
                              piece - (offset & (piece - 1)));
-    r = visit_uncached (vdisk, offset, next, &intervals, visit, opaque,
-                        error);
-    if (intervals > BULK_INTERVALS && piece > segment_size)
+    r = visit_uncached (vdisk, offset, next, &cost, visit, opaque, error);
+    if (r == 0)
+      r = check_work (vdisk, cost.work, error);
+    if (cost.intervals > BULK_INTERVALS && piece > segment_size)
       piece /= 2;
-    else if (intervals <= BULK_INTERVALS / 2 &&
+    else if (cost.intervals <= BULK_INTERVALS / 2 &&
              piece < BULK_SEGMENTS * segment_size)
       piece *= 2;
   }

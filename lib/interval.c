@@ -22,7 +22,8 @@ interval_list_reserve (struct interval_list *list, size_t more)
   size_t wanted, doubled = list->allocated * 2;
   struct interval *at;
 
-  if (__builtin_add_overflow (list->count, more, &wanted))
+  if (__builtin_add_overflow (list->count, more, &wanted) ||
+      wanted > INTERVALS_MAX)
     return -1;
   if (wanted <= list->allocated)
     return 0;

@@ -32,7 +32,15 @@ struct interval_list {
   struct interval *at;
   size_t count;
   size_t allocated;
+  uint64_t work;            /* bytes of the image file that tables looked
+                               at, and blocks found, take up: added to by
+                               drivers, and never made less */
 };
+
+/* As long as a list may become, 160 MiB.  What is mapped at a time has some
+ * thousand intervals; more of them only where an image file is sparse in
+ * small pieces. */
+#define INTERVALS_MAX ((size_t) 4 << 20)
 
 void interval_list_free (struct interval_list *list);
 

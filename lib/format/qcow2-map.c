@@ -357,6 +357,7 @@ map_l2 (const struct mapping *m, uint64_t table,
                       table + index * qcow2->entry_size, m->error) == -1 ||
         map_piece (m, piece, count, offset) == -1)
       return -1;
+    m->out->work += count * qcow2->entry_size;
     offset += count * cluster_size;
   }
   return 0;

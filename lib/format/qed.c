@@ -252,6 +252,7 @@ map_l2 (struct layer *layer, uint64_t table, uint64_t offset, uint64_t end,
     if (source_pread (layer->source, piece, count * sizeof (le64),
                       table + index * QED_ENTRY_SIZE, error) == -1)
       return -1;
+    out->work += count * sizeof (le64);
     for (i = 0; i < count; ++i) {
       uint64_t next = min_u64 (end, start + (i + 1) * cluster_size);
 

@@ -164,6 +164,7 @@ map_block (const struct layer *layer, const struct block *block,
   struct bits bits;
   uint64_t stop;
 
+  out->work += end - offset;
   if (vhd->ignore_bitmaps || vhd_batmap_has (vhd, block->number))
     return append_sectors (layer, block, offset, end, out, error);
 

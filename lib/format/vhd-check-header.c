@@ -47,7 +47,8 @@ check_bat_size (struct vhd_walk *walk)
     (file_size - header->table_offset) / sizeof (be32);
 
   walk->blocks = blocks_of (walk, walk->layer->size);
-  walk->entries_max = min_u64 (header->max_table_entries, room);
+  walk->entries_max = min_u64 (min_u64 (header->max_table_entries, room),
+                               VHD_BAT_ENTRIES_MAX);
   walk->entries = max_u64 (walk->blocks, blocks_of (walk, current_size));
   walk->entries = min_u64 (walk->entries, walk->entries_max);
   if (blocks_of (walk, current_size) > header->max_table_entries)

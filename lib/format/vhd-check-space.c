@@ -27,6 +27,9 @@ struct slot {
   uint32_t low_entry, high_entry;
 };
 
+/* BAT entries that are looked at in all. */
+#define VHD_CHECK_ENTRIES_MAX (UINT64_C (1) << 34)
+
 struct space {
   struct vhd_walk *walk;
   struct slot *slots;           /* the last of the window before, then
@@ -235,6 +238,22 @@ check_windows (struct space *space)
   return 0;
 }
 
+/* The BAT is read once for each window that has blocks. */
+static int
+check_effort (const struct vhd_walk *walk)
+{
+  uint64_t window, touched = 0;
+
+  for (window = 0; window < walk->windows; ++window)
+    touched += is_touched (walk, window);
+  if (touched == 0 || walk->entries <= VHD_CHECK_ENTRIES_MAX / touched)
+    return 0;
+  return layer_error (walk->layer, walk->error, ENOTSUP, "BAT: %" PRIu64
+                      " entries for blocks in %" PRIu64 " parts of the file "
+                      "are too many to be checked for overlaps",
+                      walk->entries, touched);
+}
+
 int
 vhd_check_space (struct vhd_walk *walk)
 {
@@ -246,6 +265,8 @@ vhd_check_space (struct vhd_walk *walk)
   };
   int r;
 
+  if (check_effort (walk) == -1)
+    return -1;
   space.slots = malloc ((space.room + 1) * sizeof space.slots[0]);
   if (space.slots == NULL)
     return error_no_memory (walk->error, walk->layer->source->name);

@@ -31,6 +31,9 @@
 #define VHD_BATMAP_COOKIE "tdbatmap"
 #define VHD_COOKIE_SIZE 8
 
+#define VHD_DYNAMIC_SIZE_MAX (UINT64_C (64) << 40)
+#define VHD_BAT_ENTRIES_MAX (1 << 28)
+
 /* Versions are major << 16 | minor. */
 #define VHD_VERSION_MAJOR 1
 #define VHD_BATMAP_VERSION_SIGNED 0x00010001    /* sums signed bytes */

@@ -108,6 +108,18 @@ vhd_read_header (const struct layer *layer, const struct footer *footer,
   return 0;
 }
 
+/* Blocks lie in the first 2 TiB of a file, so that a disk much larger than
+ * that can but be empty. */
+static int
+check_dynamic_size (const struct layer *layer, struct vdisk_error *error)
+{
+  if (layer->size > VHD_DYNAMIC_SIZE_MAX)
+    return layer_error (layer, error, EINVAL, "footer: disk of %" PRIu64
+                        " bytes, must be at most %" PRIu64 " unless it is "
+                        "fixed", layer->size, VHD_DYNAMIC_SIZE_MAX);
+  return 0;
+}
+
 /* The BAT must speak of the whole disk, and that part of it must be there.
  * It may be larger than that: tools make it so for disks that may grow. */
 static int
@@ -122,6 +134,10 @@ check_bat (const struct layer *layer, const struct dynamic_header *header,
                         " bytes do not cover the disk (%" PRIu64 " bytes)",
                         header->max_table_entries, header->block_size,
                         layer->size);
+  if (entries > VHD_BAT_ENTRIES_MAX)
+    return layer_error (layer, error, EINVAL, "header: the disk needs %"
+                        PRIu64 " BAT entries, must be at most %d", entries,
+                        VHD_BAT_ENTRIES_MAX);
   if (!range_within (header->table_offset, entries * sizeof (be32),
                      layer->source->size))
     return layer_error (layer, error, EINVAL, "header: BAT of %" PRIu64
@@ -140,7 +156,8 @@ open_dynamic (struct layer *layer, struct vhd *vhd,
   uint64_t bitmap_bytes;
 
   if (vhd_read_header (layer, &vhd->footer, &header, error) == -1 ||
-      check_bat (layer, &header, error) == -1)
+      check_bat (layer, &header, error) == -1 ||
+      check_dynamic_size (layer, error) == -1)
     return -1;
   bitmap_bytes = divide_up (header.block_size / VHD_SECTOR_SIZE, 8);
   layer->cluster_size = header.block_size;

@@ -33,6 +33,7 @@ class Maker:
                            l1_size=l1_size, l1_offset=self.cluster,
                            reftable=0, reftable_clusters=0, snapshots=0,
                            snapshots_offset=0, autoclear=0)
+        self.incompatible = 0
         self.extensions = b""
 
     def write(self, at, data):
@@ -51,7 +52,7 @@ class Maker:
             ">4sIQIIQIIQQIIQQQQII", b"QFI\xfb", 3, 0, 0, f["cluster_bits"],
             f["size"], 0, f["l1_size"], f["l1_offset"], f["reftable"],
             f["reftable_clusters"], f["snapshots"], f["snapshots_offset"],
-            0, 0, f["autoclear"], 4, 104) + self.extensions)
+            self.incompatible, 0, f["autoclear"], 4, 104) + self.extensions)
         self.file.truncate(size)
         self.file.close()
         return self.path

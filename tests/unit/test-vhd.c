@@ -204,6 +204,41 @@ START_TEST (test_lie)
 END_TEST
 
 /* A disk of no bytes and no entries still has a place for its BAT. */
+/* With blocks as large as can be, so that the BAT is small. */
+START_TEST (test_largest)
+{
+  const uint64_t largest = UINT64_C (64) << 40;
+  struct vhd_image image;
+
+  vhd_image_init (&image, VHD_DYNAMIC, largest, UINT32_C (1) << 31);
+  check_open (&image, 0, NULL, NULL);
+  vhd_image_free (&image);
+  vhd_image_init (&image, VHD_DYNAMIC, largest + 512, UINT32_C (1) << 31);
+  check_open (&image, EINVAL, "disk.vhd: footer: disk of 70368744178176 "
+              "bytes, must be at most 70368744177664 unless it is fixed",
+              NULL);
+  vhd_image_free (&image);
+}
+END_TEST
+
+/* The BAT need not be there to be refused. */
+START_TEST (test_largest_bat)
+{
+  struct vhd_image image;
+
+  vhd_image_init (&image, VHD_DYNAMIC, 4096, 4096);
+  vhd_image_header (&image)->max_table_entries = to_be32 (UINT32_MAX);
+  vhd_image_fix (&image);
+  check_open (&image, 0, NULL, NULL);
+  vhd_image_footer (&image)->current_size =
+    to_be64 (((UINT64_C (1) << 28) + 1) * 4096);
+  vhd_image_fix (&image);
+  check_open (&image, EINVAL, "disk.vhd: header: the disk needs 268435457 "
+              "BAT entries, must be at most 268435456", NULL);
+  vhd_image_free (&image);
+}
+END_TEST
+
 START_TEST (test_empty)
 {
   struct vhd_image image;
@@ -497,6 +532,8 @@ main (void)
   tcase_add_test (tc, test_dynamic);
   tcase_add_test (tc, test_fixed);
   tcase_add_loop_test (tc, test_lie, 0, LEN (lies));
+  tcase_add_test (tc, test_largest);
+  tcase_add_test (tc, test_largest_bat);
   tcase_add_test (tc, test_empty);
   tcase_add_loop_test (tc, test_footers, 0, LEN (footers));
   tcase_add_test (tc, test_end_wins);
