@@ -12,6 +12,7 @@ LIBDIR    ?= $(PREFIX)/lib
 BINDIR    ?= $(PREFIX)/bin
 INCDIR    ?= $(PREFIX)/include
 MANDIR    ?= $(PREFIX)/share/man
+DOCDIR    ?= $(PREFIX)/share/doc/vdisk
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 PKG_CONFIG ?= pkg-config
 PLUGINDIR ?= $(shell $(PKG_CONFIG) --variable=plugindir nbdkit)
@@ -233,7 +234,7 @@ install: all
 	install -d $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig \
 	    $(DESTDIR)$(INCDIR) $(DESTDIR)$(MANDIR)/man1 \
 	    $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)$(BINDIR) \
-	    $(DESTDIR)$(COMPLETIONDIR)
+	    $(DESTDIR)$(COMPLETIONDIR) $(DESTDIR)$(DOCDIR)/examples
 	install -m 755 $(PLUGIN) $(DESTDIR)$(PLUGINDIR)/
 	install -m 644 $(STATIC) $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(SHARED) $(DESTDIR)$(LIBDIR)/libvdisk.so.$(VERSION)
@@ -246,6 +247,8 @@ install: all
 	    lib/libvdisk.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libvdisk.pc
 	install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/
 	install -m 644 tools/completion.bash $(DESTDIR)$(COMPLETIONDIR)/vdisk
+	install -m 644 plugin/nbdkit-vdisk@.service \
+	    $(DESTDIR)$(DOCDIR)/examples/
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 $(filter %.3,$(MAN)) $(DESTDIR)$(MANDIR)/man3/
 

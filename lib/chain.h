@@ -11,12 +11,10 @@
 
 #include "interval.h"
 #include "layer.h"
+#include "bounds.h"
 
 struct source;
 struct vdisk_options;
-
-/* Longest chain that is opened.  Each layer costs a descriptor. */
-#define CHAIN_LAYERS_MAX 256
 
 struct chain {
   struct layer *layers[CHAIN_LAYERS_MAX];

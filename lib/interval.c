@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "bounds.h"
 #include "util/minmax.h"
 
 void

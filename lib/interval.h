@@ -37,14 +37,10 @@ struct interval_list {
                                drivers, and never made less */
 };
 
-/* As long as a list may become, 160 MiB.  What is mapped at a time has some
- * thousand intervals; more of them only where an image file is sparse in
- * small pieces. */
-#define INTERVALS_MAX ((size_t) 4 << 20)
-
 void interval_list_free (struct interval_list *list);
 
-/* Make room for 'more' intervals after the last.  -1 if out of memory. */
+/* Make room for 'more' intervals after the last.  -1 if out of memory, or
+ * if there are INTERVALS_MAX. */
 int interval_list_reserve (struct interval_list *list, size_t more);
 
 /* Drop everything, keep the memory. */

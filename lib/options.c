@@ -13,10 +13,8 @@
 
 #include "error.h"
 #include "format/format.h"
+#include "bounds.h"
 
-/* Default budget of all caches.  Enough for the maps of a few GiB of the
- * most fragmented disk, little enough to run a server per disk. */
-#define CACHE_SIZE_DEFAULT (16 << 20)
 #define CACHE_SIZE_MIN (64 << 10)
 
 struct vdisk_options *

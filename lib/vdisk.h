@@ -33,7 +33,7 @@ struct vdisk_options;
  * reading), EBUSY (in use by a writer), ENOMEM, or what open(2) or
  * connect(2) said.
  * 'message' is one line without a full stop that names file, structure,
- * value and rule; bytes that are not printable are written as \xHH.
+ * value and rule; what is not printable UTF-8 is written as \xHH.
  */
 struct vdisk_error {
   int errnum;

@@ -7,9 +7,6 @@
 
 #include "util/align.h"
 
-/* QEMU's limit for the refcount table, bytes. */
-#define REFCOUNT_TABLE_SIZE_MAX (8 << 20)
-
 static void
 add_area (struct qcow2_walk *walk, const char *name, uint64_t offset,
           uint64_t size)
@@ -44,11 +41,11 @@ open_refcounts (struct qcow2_walk *walk)
     info->cluster_bits;
 
   walk->refcounts_known = area_is_aligned (walk, "refcount table", offset);
-  if (size > REFCOUNT_TABLE_SIZE_MAX) {
+  if (size > QCOW2_REFCOUNT_TABLE_SIZE_MAX) {
     found_area (walk, "refcount table", offset, "%" PRIu32 " clusters are "
                 "%" PRIu64 " bytes, must be at most %d",
                 info->refcount_table_clusters, size,
-                REFCOUNT_TABLE_SIZE_MAX);
+                QCOW2_REFCOUNT_TABLE_SIZE_MAX);
     walk->refcounts_known = false;
   }
   if (!walk->refcounts_known)

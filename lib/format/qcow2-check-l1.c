@@ -17,10 +17,6 @@
 /* How many L2 tables there are between two reports of progress. */
 #define PROGRESS_STEP 64
 
-/* Bytes of L2 tables that are followed although they are not where a
- * cluster starts, and so overlap others. */
-#define STRAY_MAX (8 << 20)
-
 static int
 compare_l2 (const void *a, const void *b)
 {
@@ -138,7 +134,8 @@ take_l1_entry (struct qcow2_walk *walk, const struct qcow2_root *root,
   return 0;
 }
 
-/* L2 tables that overlap others are followed as long as there are few. */
+/* L2 tables that are not where a cluster starts overlap others.  They are
+ * followed as long as there are few. */
 static bool
 l2_is_followed (struct qcow2_walk *walk, const struct qcow2_l2 *l2)
 {
@@ -171,7 +168,7 @@ list_l2 (struct qcow2_walk *walk, uint64_t start)
   list->complete = start == 0 && list->limit == UINT64_MAX;
 
   if (start == 0)
-    walk->stray_budget = STRAY_MAX;
+    walk->stray_budget = QCOW2_CHECK_OVERLAP_MAX;
   for (i = 0; i < list->count; ++i)
     if (!l2_is_followed (walk, &list->at[i])) {
       list->at[i].first_window = UINT32_MAX;

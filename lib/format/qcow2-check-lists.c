@@ -19,7 +19,6 @@
 #define BITMAP_SIZE_MAX (512 << 20)             /* QEMU's limits */
 #define BITMAP_GRANULARITY_BITS_MIN 9
 #define BITMAP_GRANULARITY_BITS_MAX 31
-#define BITMAP_NAME_SIZE_MAX 1023
 
 /* Check the entry of a snapshot, and add its L1 table. */
 static int
@@ -99,7 +98,7 @@ bitmap_fault (const struct qcow2_walk *walk,
   if (disk->granularity_bits < BITMAP_GRANULARITY_BITS_MIN ||
       disk->granularity_bits > BITMAP_GRANULARITY_BITS_MAX)
     return "the granularity must be 2^9 to 2^31";
-  if (get_be16 (disk->name_size) > BITMAP_NAME_SIZE_MAX)
+  if (get_be16 (disk->name_size) > QCOW2_NAME_SIZE_MAX)
     return "the name must have 1023 bytes at most";
   if (get_be32 (disk->extra_data_size) != 0)
     return "there must be no extra data";

@@ -16,11 +16,6 @@
 /* Bytes of a table read at a time. */
 #define PIECE_SIZE 8192
 
-/* Tables do not overlap unless the image is damaged.  A little overlap is
- * followed; one that is out of all proportion is an attempt to keep us
- * busy. */
-#define OVERLAP_MAX (8 << 20)
-
 #define BITMAP_ALL_ONES UINT64_C (1)
 
 int
@@ -62,7 +57,9 @@ root_place (const struct qcow2_root *root)
 }
 
 /* Is a root clear of those before it, which end at 'end', or may it still
- * overlap? */
+ * overlap?  Tables do not unless the image is damaged.  A little overlap is
+ * followed; one that is out of all proportion is an attempt to keep us
+ * busy. */
 static bool
 root_is_fresh (const struct qcow2_root *root, uint64_t end,
                uint64_t *overlap)
@@ -72,7 +69,7 @@ root_is_fresh (const struct qcow2_root *root, uint64_t end,
   if (root->active || root->offset >= end)
     return true;
   *overlap += size;
-  return *overlap <= OVERLAP_MAX;
+  return *overlap <= QCOW2_CHECK_OVERLAP_MAX;
 }
 
 void

@@ -10,17 +10,6 @@
 #include "util/align.h"
 #include "util/minmax.h"
 
-/* 32 MiB of counters: 1 TiB of clusters of 64 KiB. */
-#define WINDOW_BITS 24
-
-/* L2 tables listed at a time: 16 MiB of them, or 256 TiB of clusters of
- * 64 KiB. */
-#define L2_LIST_MAX (1 << 19)
-
-/* Files with more clusters, 256 TiB of 64 KiB, are sparse ones made to keep
- * us busy. */
-#define CLUSTERS_MAX (UINT64_C (1) << 32)
-
 /* Mark the clusters of the window whose refcount is recorded as 1. */
 static int
 load_refcounts (struct qcow2_walk *walk)
@@ -148,10 +137,10 @@ measure (struct qcow2_walk *walk, unsigned window_bits)
   const uint32_t cluster_size = walk->layer->cluster_size;
 
   walk->clusters = divide_up (source->size, cluster_size);
-  if (walk->clusters > CLUSTERS_MAX)
+  if (walk->clusters > QCOW2_CHECK_CLUSTERS_MAX)
     return layer_error (walk->layer, walk->error, ENOTSUP, "the file has %"
                         PRIu64 " clusters, more than %" PRIu64 " cannot be "
-                        "checked", walk->clusters, CLUSTERS_MAX);
+                        "checked", walk->clusters, QCOW2_CHECK_CLUSTERS_MAX);
   walk->slots = walk->clusters + 1;
   walk->use_end = round_up (source->size, QCOW2_SECTOR_SIZE) +
     cluster_size - 1;
@@ -207,6 +196,6 @@ int
 qcow2_check (struct layer *layer, struct finder *finder,
              struct vdisk_error *error)
 {
-  return qcow2_check_in_windows (layer, finder, WINDOW_BITS, L2_LIST_MAX,
-                                 error);
+  return qcow2_check_in_windows (layer, finder, log2_of (QCOW2_CHECK_WINDOW),
+                                 QCOW2_CHECK_L2_MAX, error);
 }

@@ -14,21 +14,13 @@
 #include "util/cleanup.h"
 #include "util/minmax.h"
 
-/* Longest ids and names of snapshots and bitmaps that are shown: all, in
- * what QEMU writes. */
-#define NAME_MAX_SHOWN 1023
-
-/* Bytes of the snapshot table, and of the bitmap directory, that are
- * described: enough for all there may be of either with usual names. */
-#define LIST_MAX_SHOWN (16 << 20)
-
 static int
 check_list (const struct layer *layer, const char *list, uint64_t size,
             struct vdisk_error *error)
 {
-  if (size > LIST_MAX_SHOWN)
+  if (size > QCOW2_LIST_SIZE_MAX)
     return layer_error (layer, error, EINVAL, "%s: more than %d bytes are "
-                        "too much to be described", list, LIST_MAX_SHOWN);
+                        "too much to be described", list, QCOW2_LIST_SIZE_MAX);
   return 0;
 }
 
@@ -37,7 +29,7 @@ static int
 set_text (const struct layer *layer, json_t *object, const char *key,
           uint64_t offset, size_t length, struct vdisk_error *error)
 {
-  char text[NAME_MAX_SHOWN];
+  char text[QCOW2_NAME_SIZE_MAX];
 
   length = min_u64 (length, sizeof text);
   if (source_pread (layer->source, text, length, offset, error) == -1)

@@ -17,17 +17,14 @@
 
 #include <assert.h>
 
+#include "bounds.h"
 #include "util/bytes.h"
 
 #define QCOW2_MAGIC 0x514649fbu         /* "QFI\xfb" */
 
 #define QCOW2_CLUSTER_BITS_MIN 9
-#define QCOW2_CLUSTER_BITS_MAX 21       /* QEMU's limit */
 #define QCOW2_EXTENDED_L2_CLUSTER_BITS_MIN 14
 #define QCOW2_REFCOUNT_ORDER_MAX 6
-#define QCOW2_L1_SIZE_MAX (32 << 20)    /* QEMU's limit, bytes */
-#define QCOW2_NAME_SIZE_MAX 1023        /* of a backing file */
-#define QCOW2_FORMAT_NAME_SIZE_MAX 15   /* QEMU's limit */
 
 struct qcow2_header {
   be32 magic;
@@ -128,9 +125,6 @@ struct qcow2_snapshot_extra {           /* as much of it as there is */
 };
 static_assert (sizeof (struct qcow2_snapshot_extra) == 24, "snapshot extra");
 
-#define QCOW2_SNAPSHOTS_MAX 65536       /* QEMU's limits */
-#define QCOW2_SNAPSHOT_TABLE_SIZE_MAX (64 << 20)
-
 /* An entry of the bitmap directory, which is aligned to 8 bytes; extra
  * data and the name follow. */
 struct qcow2_bitmap {
@@ -146,8 +140,6 @@ static_assert (sizeof (struct qcow2_bitmap) == 24, "bitmap");
 
 #define QCOW2_BITMAP_IN_USE 1u
 #define QCOW2_BITMAP_AUTO 2u
-#define QCOW2_BITMAPS_MAX 65535         /* QEMU's limits */
-#define QCOW2_BITMAP_DIRECTORY_SIZE_MAX (64 << 20)
 
 /* An entry of the feature name table. */
 struct qcow2_feature_name {

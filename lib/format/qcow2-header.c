@@ -17,10 +17,6 @@
 #include "util/checked.h"
 #include "util/minmax.h"
 
-/* The few there are in practice; a bound on the time a hostile header can
- * take. */
-#define EXTENSIONS_MAX 256
-
 static int
 check_version_2 (const struct layer *layer, const struct qcow2_info *info,
                  struct vdisk_error *error)
@@ -329,9 +325,9 @@ read_extensions (const struct layer *layer, struct qcow2_info *info,
     offset += sizeof disk;
     if (type == QCOW2_EXTENSION_END)
       break;
-    if (n == EXTENSIONS_MAX)
+    if (n == QCOW2_EXTENSIONS_MAX)
       return layer_error (layer, error, EINVAL, "header: more than %d "
-                          "extensions", EXTENSIONS_MAX);
+                          "extensions", QCOW2_EXTENSIONS_MAX);
     if (length > end - offset)
       return layer_error (layer, error, EINVAL, "header extension 0x%"
                           PRIx32 ": length %" PRIu32 ", only %" PRIu64

@@ -20,9 +20,6 @@
 #include "util/cleanup.h"
 #include "util/minmax.h"
 
-/* Longest stream that is inflated for one cluster. */
-#define LONG_STREAM_MAX (16 << 20)
-
 /* One decompressor: 'tool' is a libdeflate_decompressor or a ZSTD_DCtx. */
 struct unpacker {
   void *tool;
@@ -69,7 +66,7 @@ inflate_long (void *tool, const void *packed, size_t packed_size,
   enum libdeflate_result r = LIBDEFLATE_INSUFFICIENT_SPACE;
   size_t used, made, size = cluster_size;
 
-  while (r == LIBDEFLATE_INSUFFICIENT_SPACE && size < LONG_STREAM_MAX) {
+  while (r == LIBDEFLATE_INSUFFICIENT_SPACE && size < QCOW2_STREAM_SIZE_MAX) {
     CLEANUP_FREE void *stream = malloc (size *= 2);
 
     if (stream == NULL)

@@ -10,9 +10,6 @@
 #include "util/align.h"
 #include "util/minmax.h"
 
-/* QEMU's limit. */
-#define REFCOUNT_TABLE_SIZE_MAX (8 << 20)
-
 /* Are at least 'enough' of the file's clusters in use?  Where refcounts
  * cannot be read QEMU looks for no holes either. */
 static bool
@@ -42,7 +39,7 @@ qcow2_qemu_finds_holes (const struct layer *layer)
     &((const struct qcow2 *) layer->state)->info;
   const uint64_t entries =
     min_u64 ((uint64_t) info->refcount_table_clusters << info->cluster_bits,
-             REFCOUNT_TABLE_SIZE_MAX) / sizeof (be64);
+             QCOW2_REFCOUNT_TABLE_SIZE_MAX) / sizeof (be64);
   const uint64_t clusters =
     min_u64 (divide_up (layer->source->size, layer->cluster_size),
              entries << (info->cluster_bits + 3 - info->refcount_order));

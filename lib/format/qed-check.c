@@ -21,10 +21,6 @@
 /* Bytes of a table read at a time. */
 #define PIECE_SIZE 65536
 
-/* A bit each: 128 MiB, for 64 TiB of clusters of 64 KiB, which is as large
- * as QEMU makes a disk with those. */
-#define CLUSTERS_MAX (UINT64_C (1) << 30)
-
 struct walk {
   struct layer *layer;
   const struct qed *qed;
@@ -240,10 +236,10 @@ check (struct walk *walk)
     finder_add (walk->finder, VDISK_WARNING, "header: the image is marked as "
                 "needing a check (feature bit 1): it was not closed "
                 "properly");
-  if (walk->clusters > CLUSTERS_MAX)
+  if (walk->clusters > QED_CHECK_CLUSTERS_MAX)
     return layer_error (walk->layer, walk->error, ENOTSUP, "the file has %"
                         PRIu64 " clusters, more than %" PRIu64 " cannot be "
-                        "checked", walk->clusters, CLUSTERS_MAX);
+                        "checked", walk->clusters, QED_CHECK_CLUSTERS_MAX);
   walk->used = calloc (divide_up (walk->clusters, 64), sizeof (uint64_t));
   if (walk->used == NULL)
     return error_no_memory (walk->error, walk->layer->source->name);

@@ -15,14 +15,12 @@
 
 #include <assert.h>
 
+#include "bounds.h"
 #include "util/bytes.h"
 
 #define QED_MAGIC 0x00444551u           /* "QED\0" */
 
 #define QED_CLUSTER_SIZE_MIN (1u << 12)
-#define QED_CLUSTER_SIZE_MAX (1u << 26)
-#define QED_TABLE_SIZE_MAX 16           /* clusters */
-#define QED_NAME_SIZE_MAX 1023          /* QEMU's limit */
 #define QED_SECTOR_SIZE 512
 
 struct qed_header {

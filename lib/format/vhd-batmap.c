@@ -23,9 +23,6 @@
 #include "util/checked.h"
 #include "util/minmax.h"
 
-/* Enough for 4 TiB, more than VHDs can hold. */
-#define BATMAP_MAX (256 << 10)
-
 /* Tools older than this made none. */
 #define CREATOR_VERSION_MIN 0x00000002
 
@@ -120,7 +117,7 @@ vhd_find_batmap (const struct layer *layer, const struct footer *footer,
   *batmap = (struct vhd_batmap) { 0 };
   if (!vhd_creator_is_xen (footer) ||
       footer->creator_version < CREATOR_VERSION_MIN ||
-      header->block_size != VHD_BATMAP_BLOCK_SIZE || size > BATMAP_MAX)
+      header->block_size != VHD_BATMAP_BLOCK_SIZE || size > VHD_BATMAP_SIZE_MAX)
     return 0;
   /* The offset was checked against the size of the file, so that there is
    * room for the BAT in 64 bits. */

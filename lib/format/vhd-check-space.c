@@ -27,9 +27,6 @@ struct slot {
   uint32_t low_entry, high_entry;
 };
 
-/* BAT entries that are looked at in all. */
-#define VHD_CHECK_ENTRIES_MAX (UINT64_C (1) << 34)
-
 struct space {
   struct vhd_walk *walk;
   struct slot *slots;           /* the last of the window before, then

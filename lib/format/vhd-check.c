@@ -14,10 +14,6 @@
 
 #include "util/minmax.h"
 
-/* One window covers 2 TiB, all that a VHD can have, if blocks are of the
- * usual 2 MiB, and takes 16 MiB of memory. */
-#define WINDOW (UINT64_C (1) << 20)
-
 /* Entries between two words on progress. */
 #define SLICE 1024
 
@@ -144,5 +140,5 @@ int
 vhd_check (struct layer *layer, struct finder *finder,
            struct vdisk_error *error)
 {
-  return vhd_check_in_windows (layer, WINDOW, finder, error);
+  return vhd_check_in_windows (layer, VHD_CHECK_WINDOW, finder, error);
 }

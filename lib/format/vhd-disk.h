@@ -22,6 +22,7 @@
 
 #include <stdint.h>
 
+#include "bounds.h"
 #include "util/bytes.h"
 
 #define VHD_SECTOR_SIZE 512
@@ -30,9 +31,6 @@
 #define VHD_HEADER_COOKIE "cxsparse"
 #define VHD_BATMAP_COOKIE "tdbatmap"
 #define VHD_COOKIE_SIZE 8
-
-#define VHD_DYNAMIC_SIZE_MAX (UINT64_C (64) << 40)
-#define VHD_BAT_ENTRIES_MAX (1 << 28)
 
 /* Versions are major << 16 | minor. */
 #define VHD_VERSION_MAJOR 1

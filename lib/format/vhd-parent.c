@@ -24,11 +24,8 @@
 #include "util/minmax.h"
 #include "util/utf16.h"
 
-/* Windows allows paths of 32767 characters, Linux of 4095 bytes. */
-#define LOCATOR_MAX 4096
-
 /* Room for UTF-16 of that size as UTF-8. */
-_Static_assert (VHD_NAME_SIZE == LOCATOR_MAX / 2 * 3 + 1, "size of names");
+_Static_assert (VHD_NAME_SIZE == VHD_LOCATOR_SIZE_MAX / 2 * 3 + 1, "size of names");
 
 static int
 hex_digit (char c)
@@ -151,7 +148,7 @@ check_locator (const struct layer *layer, const struct locator *locator,
    * bytes. */
   const uint64_t space = locator->space < VHD_LOCATOR_SPACE_BYTES ?
     (uint64_t) locator->space * VHD_SECTOR_SIZE : locator->space;
-  const uint64_t max = min_u64 (space, LOCATOR_MAX);
+  const uint64_t max = min_u64 (space, VHD_LOCATOR_SIZE_MAX);
 
   if (locator->length == 0 || locator->length > max)
     return error_set (problem, EINVAL, "length %" PRIu32 ", must be 1 to %"
@@ -169,7 +166,7 @@ vhd_read_locator (const struct layer *layer, const struct locator *locator,
                   char text[VHD_NAME_SIZE], struct vdisk_error *problem,
                   struct vdisk_error *error)
 {
-  uint8_t data[LOCATOR_MAX];
+  uint8_t data[VHD_LOCATOR_SIZE_MAX];
 
   if (check_locator (layer, locator, problem) == -1)
     return 0;

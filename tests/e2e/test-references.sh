@@ -100,7 +100,7 @@ refused 'device\.qcow2: ' images/device.qcow2 backing-dir=/
 
 # By way of /proc, where links lead to what is open, or to the root.
 exec 7< elsewhere/base.qcow2
-for name in /proc/self/fd/7 /dev/fd/7 /proc/self/root/etc/passwd \
+for name in /proc/self/fd/7 /dev/fd/7 /proc/self/root"/etc/passwd" \
             /proc/self/cwd/elsewhere/base.qcow2 /proc/self/environ \
             /proc/self/mem; do
     over proc.qcow2 "$name"
