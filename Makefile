@@ -44,10 +44,19 @@ TOOLS_C   := $(wildcard tools/*.c tools/*/*.c)
 UNIT_C    := $(wildcard tests/unit/test-*.c)
 UNIT_SUPPORT_C := $(filter-out $(UNIT_C),$(wildcard tests/unit/*.c))
 E2E       := $(sort $(wildcard tests/e2e/test-*.sh))
+FUZZ_C    := $(wildcard tests/fuzz/fuzz-*.c)
+MUTATOR_C := $(wildcard tests/fuzz/mutator-*.c)
+FUZZ_SUPPORT_C := $(filter-out $(FUZZ_C) $(MUTATOR_C) tests/fuzz/mutate% \
+             tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
+MUTATE_C  := $(wildcard tests/fuzz/mutate*.c)
 
 LIB_O     := $(LIB_C:%.c=$(OBJ)/%.o)
 UNIT      := $(UNIT_C:tests/unit/%.c=$(O)build/unit/%)
 UNIT_SUPPORT_O := $(UNIT_SUPPORT_C:%.c=$(OBJ)/%.o)
+FUZZ      := $(FUZZ_C:tests/fuzz/%.c=$(O)build/fuzz/%)
+REPLAY    := $(FUZZ_C:tests/fuzz/fuzz-%.c=$(O)build/replay/replay-%)
+FUZZ_SUPPORT_O := $(FUZZ_SUPPORT_C:%.c=$(OBJ)/%.o)
+MUTATE_O  := $(MUTATE_C:%.c=$(OBJ)/%.o)
 MAN       := $(patsubst lib/%.pod,build/man/%.3,$(wildcard lib/*.pod)) \
              $(patsubst plugin/%.pod,build/man/%.1,$(wildcard plugin/*.pod)) \
              $(patsubst tools/%.pod,build/man/%.1,$(wildcard tools/*.pod))
@@ -60,7 +69,7 @@ TOOL      := $(O)tools/vdisk
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
         check-asan check-tsan check-valgrind check-docs unit-programs man \
-        run-sanitized run-tsan soak
+        run-sanitized run-tsan soak fuzz build-fuzz fuzz-programs
 
 all: $(PLUGIN) $(STATIC) $(SHARED) $(TOOL) man
 
@@ -226,6 +235,33 @@ check-valgrind: unit-programs
 	CK_FORK=no VDISK_TEST_TIMEOUT=900 \
 	    tests/run --log-dir build/valgrind/test-logs \
 	    $(patsubst %,build/valgrind/%,$(notdir $(UNIT)))
+
+# --- Fuzzing ------------------------------------------------------------
+
+$(OBJ)/tests/fuzz/%.o: override CFLAGS += -Itests/unit -Itests/fuzz \
+    $(HARNESS_FLAGS)
+
+$(FUZZ): $(O)build/fuzz/fuzz-%: $(OBJ)/tests/fuzz/fuzz-%.o \
+    $(OBJ)/tests/fuzz/mutator-%.o $(FUZZ_SUPPORT_O) $(MUTATE_O) $(STATIC)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
+
+fuzz-programs: $(FUZZ)
+
+## make fuzz            fuzz each target for FUZZ_TIME=60 seconds   (FUZZ_TARGETS='qcow2 ...' picks)
+FUZZ_TIME ?= 60
+FUZZ_TARGETS ?= $(FUZZ_C:tests/fuzz/fuzz-%.c=%)
+FUZZ_COVERAGE := inline-8bit-counters,pc-table
+FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+build-fuzz:
+	$(MAKE) O=build/fuzz/ CC=clang CFLAGS='-O2 -g $(FUZZ_SANITIZE) \
+	    -fno-omit-frame-pointer -fsanitize-coverage=$(FUZZ_COVERAGE)' \
+	    HARNESS_FLAGS=-fno-sanitize-coverage=$(FUZZ_COVERAGE) \
+	    LDFLAGS='$(FUZZ_SANITIZE)' fuzz-programs
+
+fuzz: build-fuzz
+	tests/fuzz/run.py --time $(FUZZ_TIME) $(FUZZ_TARGETS)
 
 # --- Installing ---------------------------------------------------------
 

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One image: what it refers to is there, whatever it is called. */
+
+#include "one-image.h"
+
+#include "chain.h"
+#include "error.h"
+#include "explore.h"
+#include "files.h"
+#include "format/format.h"
+#include "fuzz.h"
+#include "image.h"
+
+/* Headers are small, and have at most some hundred extensions. */
+#define OPEN_READS_MAX 1024
+
+/* The first reference leads to the second file, all others nowhere. */
+static struct source *
+open_second (void *opaque, const struct source *from, const char *role,
+             const char *name, const struct vdisk_options *options,
+             struct vdisk_error *error)
+{
+  const struct fuzz_control *control = opaque;
+  struct source *source = NULL;
+
+  (void) options;
+  fuzz_check_message ("role", role);
+  fuzz_assert (*name, "a reference without a name");
+  if (fuzz_files_opened () == 1)
+    source = fuzz_files_open (1, control->sparse, false);
+  if (source == NULL)
+    error_record (error, ENOENT, "%s: there is no %s", from->name, role);
+  return source;
+}
+
+void
+fuzz_image (const struct format *format, const uint8_t *data, size_t size)
+{
+  struct fuzz_control control;
+  const struct resolver resolver = {
+    .open = open_second, .opaque = &control,
+  };
+  struct vdisk_options *options;
+  struct vdisk_error error;
+  struct vdisk *vdisk;
+
+  if (!fuzz_take_control (&data, &size, &control))
+    return;
+  if (fuzz_files_add (data, size) && fuzz_files_add (data, size)) {
+    options = fuzz_options (format, &control);
+    error.errnum = 0;
+    fuzz_meter_start ();
+    vdisk = image_open (fuzz_files_open (0, control.sparse, false), options,
+                        &resolver, &error);
+    fuzz_meter_check ("open", OPEN_READS_MAX);
+    vdisk_options_free (options);
+    if (vdisk)
+      explore (vdisk, &control.random);
+    else
+      fuzz_check_error ("open", &error);
+    vdisk_close (vdisk);
+  }
+  fuzz_files_clear ();
+}
