@@ -111,6 +111,19 @@ static int read_table (struct walk *walk, struct table *table,
                        int (*take) (struct walk *walk, struct table *table,
                                     uint64_t index, uint64_t entry));
 
+/* L1 entry 'index' is next.  There are some beyond the end of the disk. */
+static int
+tell_progress (const struct walk *walk, uint64_t index)
+{
+  const struct qed *qed = walk->qed;
+  const uint64_t entries =
+    divide_up (walk->layer->size,
+               UINT64_C (1) << (qed->cluster_bits + qed->table_bits));
+
+  return finder_progress (walk->finder, min_u64 (index, entries), entries,
+                          walk->error);
+}
+
 static int
 check_l2 (struct walk *walk, struct table *l1, uint64_t index,
           uint64_t offset)
@@ -124,8 +137,7 @@ check_l2 (struct walk *walk, struct table *l1, uint64_t index,
   const char *fault = offset_fault (walk, offset, size);
   unsigned already;
 
-  if (finder_progress (walk->finder, l2.guest, walk->layer->size,
-                       walk->error) == -1)
+  if (tell_progress (walk, index) == -1)
     return -1;
   if (fault) {
     found_in_entry (walk, l1, index, offset, fault);

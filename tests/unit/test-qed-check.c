@@ -299,6 +299,37 @@ START_TEST (progress_stops)
 }
 END_TEST
 
+static int
+go_on (void *opaque, uint64_t done, uint64_t total)
+{
+  uint64_t *last = opaque;
+
+  ck_assert_uint_le (done, total);
+  ck_assert_uint_le (*last, done);
+  *last = done == total ? 0 : done;
+  return 0;
+}
+
+/* L1 entries beyond the end of the disk are looked at as well. */
+START_TEST (progress_ends)
+{
+  uint64_t last = 0;
+  struct vdisk_check check = { 0 };
+  struct finder finder = {
+    .check = &check, .progress_callback = go_on, .opaque = &last,
+  };
+  struct vdisk_error error = { 0 };
+  struct layer *layer;
+
+  make_image ();
+  put (L1 + 8 * 100, SECOND_L2);
+  layer = open_image (SIZE_MAX);
+  ck_assert_int_eq (layer->format->check (layer, &finder, &error), 0);
+  ck_assert_uint_eq (last, 0);
+  layer_close (layer);
+}
+END_TEST
+
 START_TEST (too_many_clusters)
 {
   struct vdisk_check check = { 0 };
@@ -331,6 +362,7 @@ main (void)
   tcase_add_test (tcase, holes);
   tcase_add_test (tcase, reads_fail);
   tcase_add_test (tcase, progress_stops);
+  tcase_add_test (tcase, progress_ends);
   tcase_add_test (tcase, too_many_clusters);
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
