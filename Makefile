@@ -57,6 +57,7 @@ FUZZ      := $(FUZZ_C:tests/fuzz/%.c=$(O)build/fuzz/%)
 REPLAY    := $(FUZZ_C:tests/fuzz/fuzz-%.c=$(O)build/replay/replay-%)
 FUZZ_SUPPORT_O := $(FUZZ_SUPPORT_C:%.c=$(OBJ)/%.o)
 MUTATE_O  := $(MUTATE_C:%.c=$(OBJ)/%.o)
+FUZZ_TOOLS := $(OBJ)/tools/parsers.a
 MAN       := $(patsubst lib/%.pod,build/man/%.3,$(wildcard lib/*.pod)) \
              $(patsubst plugin/%.pod,build/man/%.1,$(wildcard plugin/*.pod)) \
              $(patsubst tools/%.pod,build/man/%.1,$(wildcard tools/*.pod))
@@ -238,14 +239,27 @@ check-valgrind: unit-programs
 
 # --- Fuzzing ------------------------------------------------------------
 
-$(OBJ)/tests/fuzz/%.o: override CFLAGS += -Itests/unit -Itests/fuzz \
+$(OBJ)/tests/fuzz/%.o: override CFLAGS += -I. -Itests/unit -Itests/fuzz \
     $(HARNESS_FLAGS)
 
+# All of the tool but the commands.
+$(FUZZ_TOOLS): $(patsubst %.c,$(OBJ)/%.o,$(filter-out tools/main.c \
+    tools/cmd-%,$(TOOLS_C)))
+	$(Q)rm -f $@ && $(AR) crs $@ $^
+
 $(FUZZ): $(O)build/fuzz/fuzz-%: $(OBJ)/tests/fuzz/fuzz-%.o \
-    $(OBJ)/tests/fuzz/mutator-%.o $(FUZZ_SUPPORT_O) $(MUTATE_O) $(STATIC)
+    $(OBJ)/tests/fuzz/mutator-%.o $(FUZZ_SUPPORT_O) $(MUTATE_O) \
+    $(FUZZ_TOOLS) $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
+
+# The same targets with a main of their own.
+$(REPLAY): $(O)build/replay/replay-%: $(OBJ)/tests/fuzz/fuzz-%.o \
+    $(OBJ)/tests/fuzz/replay.o $(FUZZ_SUPPORT_O) $(FUZZ_TOOLS) $(STATIC)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
 
 fuzz-programs: $(FUZZ)
 
@@ -257,7 +271,8 @@ FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
 build-fuzz:
 	$(MAKE) O=build/fuzz/ CC=clang CFLAGS='-O2 -g $(FUZZ_SANITIZE) \
 	    -fno-omit-frame-pointer -fsanitize-coverage=$(FUZZ_COVERAGE)' \
-	    HARNESS_FLAGS=-fno-sanitize-coverage=$(FUZZ_COVERAGE) \
+	    HARNESS_FLAGS='-fno-sanitize-coverage=$(FUZZ_COVERAGE) \
+	        -fno-sanitize=address,undefined' \
 	    LDFLAGS='$(FUZZ_SANITIZE)' fuzz-programs
 
 fuzz: build-fuzz

@@ -13,11 +13,14 @@ import os
 import struct
 import sys
 import tempfile
+import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../e2e"))
 
 import qemu
 import vhd_image
+
+EXTENDED_L2 = 1 << 4
 
 CONTROL = bytes(8)
 SPARSE = b"\x02" + bytes(7)
@@ -32,20 +35,27 @@ def be(layout, *values):
 
 # --- QCOW2 --------------------------------------------------------------
 
-def qcow2_image(cluster_bits, l2, size=None, features=0, compression=0,
-                data=b"", backing=False, extended=False):
+def extension(kind, data):
+    return be("II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+
+def qcow2_image(cluster_bits, l2, size=None, features=0, data=b"",
+                backing=False, formats=b"", data_file=b""):
     """An image as small as can be: header, L1 table, L2 table and data,
     each at the next multiple of the cluster size; the file ends after the
-    data.  'l2' are the entries."""
+    data.  'l2' are the entries; the backing file is called b."""
     cluster = 1 << cluster_bits
-    entry = 16 if extended else 8
+    entry = 16 if features & EXTENDED_L2 else 8
     covered = cluster // entry * cluster
-    header = be("4sIQIIQIIQQIIQQQQIIB7x", b"QFI\xfb", 3,
-                cluster - 1 if backing else 0, int(backing), cluster_bits,
-                size or covered, 0, 1, cluster, 0, 0, 0, 0,
-                features | (16 if extended else 0), 0, 0, 4, 112,
-                compression)
-    image = header.ljust(cluster - 1, b"\0") + (b"b" if backing else b"\0")
+    image = be("4sIQIIQIIQQIIQQQQIIB7x", b"QFI\xfb", 3,
+               cluster - 2 if backing else 0, int(backing), cluster_bits,
+               size or covered, 0, 1, cluster, 0, 0, 0, 0, features, 0, 0,
+               4, 112, 0)
+    if formats:
+        image += extension(0xe2792aca, formats)
+    if data_file:
+        image += extension(0x44415441, data_file)
+    image = image.ljust(cluster - 2, b"\0") + (b"b\0" if backing else b"\0\0")
     image += be("Q", 2 * cluster | 1 << 63).ljust(cluster, b"\0")
     image += b"".join(be("Q", e) for e in l2)
     if data:
@@ -114,7 +124,7 @@ def qcow2_by_hand():
     yield "hand-extended", qcow2_image(
         14, [16384 | copied, 0x0000ffff0000aaaa & ~0xaaaa << 32,
              16384 | copied, 1 << 32 | 2, 0, 0xff << 32],
-        extended=True)
+        features=EXTENDED_L2)
     yield "hand-large", qcow2_image(13, [0, 1, 8192 | copied],
                                     size=1 << 20)
     stream = b"\x4b\x04\x00" * 3
@@ -124,7 +134,6 @@ def qcow2_by_hand():
 
 
 def deflate(data):
-    import zlib
     compressor = zlib.compressobj(9, zlib.DEFLATED, -12)
     return compressor.compress(data) + compressor.flush()
 
@@ -195,6 +204,70 @@ def qed_seeds():
     yield "check", qed_image([8192, 8192], [1, 12288], 2, 4 << 20, b"x")
 
 
+# --- Chains, all formats, text ------------------------------------------
+
+def join(*files):
+    """Several files in one input: see parts.h."""
+    return (bytes([len(files) - 1]) +
+            b"".join(be("I", len(f)) for f in files[:-1]) + b"".join(files))
+
+
+def vhd_chain():
+    """A child and its parent, which the child knows by its UUID."""
+    with tempfile.TemporaryDirectory() as directory:
+        base = small_vhd(seed=2)
+        child = vhd_image.Vhd(vhd_image.DIFFERENCING, 20480, block_size=4096,
+                              locators=[vhd_image.w2ru(".\\b")],
+                              parent_uuid=base.uuid, parent_time=base.time)
+        child.fill(512, b"child" * 500)
+        return written(child, directory), written(base, directory)
+
+
+def chain_seeds():
+    copied = 1 << 63
+    raw = b"base" * 4000
+    over = qcow2_image(9, [3 * 512 | copied, 0, 0, 1], data=b"over" * 128,
+                       backing=True, formats=b"raw")
+    small = qcow2_image(9, [0, 3 * 512 | copied, 0, 1], data=b"more" * 128,
+                        size=20000, backing=True)
+    coarse = qcow2_image(12, [0, 3 * 4096 | copied], data=b"base" * 512)
+    yield "qcow2-raw", join(over, raw)
+    yield "qcow2-qcow2", join(small, coarse)
+    yield "qcow2-qcow2-raw", join(small, over.replace(b"b\0", b"c\0"), raw)
+    yield "loop", join(small)
+    yield "data-file", join(qcow2_image(
+        9, [copied, 0, 1024 | copied, 1536 | copied | 1], features=4,
+        data_file=b"b"), raw)
+    yield "vhd-vhd", join(*vhd_chain())
+    yield "vhd-raw", join(dict(vhd_seeds())["child"], raw)
+    yield "qed-raw", join(dict(qed_seeds())["backed"], raw)
+    yield "qed-qcow2", join(qed_image([8192], [0, 1], 1), coarse)
+
+
+def check_seeds():
+    for name, seeds in (("qcow2", qcow2_seeds), ("vhd", vhd_seeds),
+                        ("qed", qed_seeds)):
+        for kind, data in seeds():
+            yield "%s-%s" % (name, kind), data
+
+
+def options_seeds():
+    for number, text in enumerate((
+            "format=qcow2", "size=chs", "cache-size=128k",
+            "cache-size=99999999999999999999G", "backing-dir=.",
+            "sector-bitmaps=ignore", "host-holes=off", "force-share=yes")):
+        yield "option-%d" % number, b"\0" + text.encode()
+    for number, text in enumerate((
+            "--output=qemu\n--qemu-version=7.2\ndisk",
+            "--start=1M\n--length=2k\n--totals\ndisk",
+            "--output=intervals\n--cluster-size=64k\n--format=raw\ndisk")):
+        yield "arguments-%d" % number, b"\3" + text.encode()
+    for number, text in enumerate(("name", "n\u00e4me \U0001f4be", "a\0b")):
+        yield "json-%d" % number, b"\5" + text.encode()
+        yield "utf16-le-%d" % number, b"\6" + text.encode("utf-16-le")
+        yield "utf16-be-%d" % number, b"\7" + text.encode("utf-16-be")
+
+
 # --- Writing them -------------------------------------------------------
 
 def write(directory, name, data):
@@ -206,14 +279,19 @@ def write(directory, name, data):
         file.write(data)
 
 
+TARGETS = {"qcow2": qcow2_seeds, "vhd": vhd_seeds, "qed": qed_seeds,
+           "chain": chain_seeds, "check": check_seeds}
+
+
 def main():
     top = sys.argv[1]
-    for target, seeds in (("qcow2", qcow2_seeds), ("vhd", vhd_seeds),
-                          ("qed", qed_seeds)):
+    for target, seeds in TARGETS.items():
+        where = os.path.join(top, target)
         for name, data in seeds():
-            where = os.path.join(top, target)
             write(where, name, CONTROL + data)
             write(where, name + "-sparse", SPARSE + data)
+    for name, data in options_seeds():
+        write(os.path.join(top, "options"), name, data)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Fuzz target: check and describe an image of any format, opened without
+ * what it refers to.  The promises are those of vdisk.h:
+ *
+ *   what is found is counted, and told in printable lines;
+ *   progress goes from 0 to its total, and stops a check;
+ *   checking again finds the same;
+ *   an image without errors can be mapped;
+ *   a description is JSON, and says what the handle says;
+ *   the work is in proportion to the size of the file.
+ */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+#include "chain.h"
+#include "error.h"
+#include "explore.h"
+#include "files.h"
+#include "fuzz.h"
+#include "image.h"
+
+/* Tables that overlap are followed for so many bytes: see qcow2-check-l1.c
+ * and qcow2-check-roots.c. */
+#define OVERLAP_MAX (16 << 20)
+
+/* What has been told of a check. */
+struct told {
+  uint64_t findings[3];
+  uint64_t done, total;
+  uint64_t stop_after;          /* words on progress */
+};
+
+static void
+take_finding (void *opaque, enum vdisk_finding finding, const char *message)
+{
+  struct told *told = opaque;
+
+  fuzz_assert (finding <= VDISK_WARNING, "a finding of kind %d", finding);
+  fuzz_check_message ("finding", message);
+  told->findings[finding]++;
+}
+
+static int
+take_progress (void *opaque, uint64_t done, uint64_t total)
+{
+  struct told *told = opaque;
+
+  fuzz_assert (done <= total, "%" PRIu64 " of %" PRIu64 " is done", done,
+               total);
+  told->done = done;
+  told->total = total;
+  return told->stop_after > 0 && --told->stop_after == 0;
+}
+
+static void
+check_count (const char *what, uint64_t told, uint64_t counted)
+{
+  fuzz_assert (told <= counted, "%" PRIu64 " %s are told, %" PRIu64
+               " counted", told, what, counted);
+  fuzz_assert ((told == 0) == (counted == 0), "%" PRIu64 " %s are counted, "
+               "none told", counted, what);
+}
+
+/* Check; 0 or an errno value. */
+static int
+run_check (struct vdisk *vdisk, struct told *told,
+           struct vdisk_check *check)
+{
+  struct vdisk_error error = { .errnum = -1 };
+  int r;
+
+  fuzz_meter_start ();
+  r = vdisk_check (vdisk, take_finding, take_progress, told, check, &error);
+  fuzz_meter_check ("check", 8192 + OVERLAP_MAX / 256 +
+                    64 * fuzz_files_total ());
+  if (r == -1) {
+    fuzz_check_error ("check", &error);
+    return error.errnum;
+  }
+  check_count ("errors", told->findings[VDISK_ERROR], check->errors);
+  check_count ("leaks", told->findings[VDISK_LEAK], check->leaks);
+  check_count ("warnings", told->findings[VDISK_WARNING], check->warnings);
+  fuzz_assert (told->done == told->total, "a check ends after %" PRIu64
+               " of %" PRIu64, told->done, told->total);
+  return 0;
+}
+
+static void
+check_again (struct vdisk *vdisk, int r, const struct vdisk_check *check,
+             struct random *random)
+{
+  struct told told = { .stop_after = 1 + random_below (random, 4) };
+  struct vdisk_check again;
+  const int r2 = run_check (vdisk, &told, &again);
+
+  if (r2 == ECANCELED && told.stop_after == 0)
+    return;
+  fuzz_assert (r == r2, "a check has the result %d, and then %d", r, r2);
+  fuzz_assert (r != 0 || memcmp (check, &again, sizeof again) == 0,
+               "a check finds %" PRIu64 " errors, and then %" PRIu64,
+               check->errors, again.errors);
+}
+
+static void
+check_description (struct vdisk *vdisk)
+{
+  struct vdisk_error error = { .errnum = -1 };
+  json_t *document, *size;
+  char *text, *again;
+
+  fuzz_meter_start ();
+  text = vdisk_describe (vdisk, 0, &error);
+  fuzz_meter_check ("describe", 1024 + fuzz_files_total ());
+  if (text == NULL) {
+    fuzz_check_error ("describe", &error);
+    return;
+  }
+  document = json_loads (text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
+                         NULL);
+  fuzz_assert (document, "not JSON: %s", text);
+  size = json_object_get (document, "virtual-size");
+  fuzz_assert (json_integer_value (size) ==
+               (json_int_t) vdisk_size (vdisk),
+               "the size is %" PRIu64 ": %s", vdisk_size (vdisk), text);
+  again = json_dumps (document, JSON_INDENT (4));
+  fuzz_assert (again && strcmp (text, again) == 0,
+               "parsed and printed again it is different: %s", text);
+  free (again);
+  free (text);
+  json_decref (document);
+}
+
+/* References lead to nothing but zeros. */
+static struct source *
+open_zeros (void *opaque, const struct source *from, const char *role,
+            const char *name, const struct vdisk_options *options,
+            struct vdisk_error *error)
+{
+  (void) opaque;
+  (void) role;
+  (void) name;
+  (void) options;
+  if (fuzz_files_opened () == 1)
+    return fuzz_files_open (1, false, false);
+  error_record (error, ENOENT, "%s: no more", from->name);
+  return NULL;
+}
+
+/* Map an image that a check has found no errors in.  What is in an
+ * external data file no check has looked at. */
+static void
+map_without_errors (const struct vdisk_options *options)
+{
+  static const struct resolver resolver = { .open = open_zeros };
+  static struct explored map;
+  struct vdisk *vdisk = image_open (fuzz_files_open (0, false, false),
+                                    options, &resolver, NULL);
+
+  if (vdisk == NULL)
+    return;
+  if (strcmp (vdisk_layer_data_file (vdisk, 0),
+              vdisk_layer_file (vdisk, 0)) == 0) {
+    explore_map (vdisk, 0, vdisk_size (vdisk), &map);
+    fuzz_assert (!map.failed, "a check finds no errors, but the disk cannot "
+                 "be mapped at %" PRIu64, map.reached);
+  }
+  vdisk_close (vdisk);
+}
+
+static void
+check_image (struct fuzz_control *control,
+             const struct vdisk_options *options)
+{
+  struct vdisk_error error = { 0 };
+  struct vdisk *vdisk = image_open (fuzz_files_open (0, control->sparse,
+                                                     false),
+                                    options, NULL, &error);
+  struct told told = { 0 };
+  struct vdisk_check check;
+  int r;
+
+  if (vdisk == NULL) {
+    fuzz_check_error ("open", &error);
+    return;
+  }
+  check_description (vdisk);
+  r = run_check (vdisk, &told, &check);
+  check_again (vdisk, r, &check, &control->random);
+  vdisk_close (vdisk);
+  if (r == 0 && check.errors == 0)
+    map_without_errors (options);
+}
+
+int
+LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
+{
+  static const uint8_t zeros[512];
+  struct fuzz_control control;
+  struct vdisk_options *options;
+
+  if (!fuzz_take_control (&data, &size, &control))
+    return 0;
+  if (fuzz_files_add (data, size) && fuzz_files_add (zeros, sizeof zeros)) {
+    options = fuzz_options (NULL, &control);
+    check_image (&control, options);
+    vdisk_options_free (options);
+  }
+  fuzz_files_clear ();
+  return 0;
+}
