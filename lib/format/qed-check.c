@@ -72,6 +72,18 @@ offset_fault (const struct walk *walk, uint64_t offset, uint64_t size)
   return NULL;
 }
 
+/* No L2 table can be read in part: its writer does not leave it so. */
+static const char *
+l2_fault (const struct walk *walk, uint64_t offset, uint64_t size)
+{
+  const char *fault = offset_fault (walk, offset, size);
+
+  if (fault == NULL &&
+      !range_within (offset, size, walk->layer->source->size))
+    fault = "the table is cut short by the end of the file";
+  return fault;
+}
+
 static void
 found_in_entry (struct walk *walk, const struct table *table,
                 uint64_t index, uint64_t entry, const char *what)
@@ -134,7 +146,7 @@ check_l2 (struct walk *walk, struct table *l1, uint64_t index,
     .offset = offset,
     .guest = index << (qed->cluster_bits + qed->table_bits),
   };
-  const char *fault = offset_fault (walk, offset, size);
+  const char *fault = l2_fault (walk, offset, size);
   unsigned already;
 
   if (tell_progress (walk, index) == -1)

@@ -231,6 +231,29 @@ START_TEST (cut_short)
 }
 END_TEST
 
+/* Nor is an L2 table of which less than a sector is missing: it cannot be
+ * read.  (qemu-img takes what is missing for zeros.) */
+START_TEST (table_cut_short)
+{
+  struct vdisk_check check;
+
+  make_image ();
+  put (L1 + 24, SIZE);
+  image_size = SIZE + CLUSTER;
+  check = check_image ();
+  ck_assert_str_eq (found, "");
+
+  image_size--;
+  check = check_image ();
+  ck_assert_str_eq (found, "error: L1 table at 0x2000: entry 3 for guest "
+                    "offset 6291456 is 0x0000000000009000: the table is cut "
+                    "short by the end of the file\n"
+                    "leak: host cluster 9 (0x9000 to 0x9fff): nothing uses "
+                    "it\n");
+  ck_assert_uint_eq (check.errors, 1);
+}
+END_TEST
+
 /* A hole in the file is as good as zeros. */
 START_TEST (holes)
 {
@@ -359,6 +382,7 @@ main (void)
   tcase_add_loop_test (tcase, single_lies, 0,
                        sizeof lies / sizeof lies[0]);
   tcase_add_test (tcase, cut_short);
+  tcase_add_test (tcase, table_cut_short);
   tcase_add_test (tcase, holes);
   tcase_add_test (tcase, reads_fail);
   tcase_add_test (tcase, progress_stops);
