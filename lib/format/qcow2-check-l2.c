@@ -48,12 +48,26 @@ l2_place (const struct qcow2_walk *walk, const struct qcow2_l2 *l2)
   };
 }
 
+/* Entries that the file lacks cannot be read, though qemu-img takes them
+ * for zeros. */
+static void
+check_whole (struct qcow2_walk *walk, const struct qcow2_place *place)
+{
+  const uint64_t size = walk->layer->source->size;
+
+  if (walk->first && place->offset < size &&
+      size - place->offset < walk->layer->cluster_size)
+    qcow2_found (walk, place, VDISK_ERROR, "the table is cut short by the "
+                 "end of the file (%" PRIu64 " bytes)", size);
+}
+
 int
 qcow2_use_l2 (struct qcow2_walk *walk, struct qcow2_l2 *l2)
 {
   const struct qcow2_place place = l2_place (walk, l2);
 
   qcow2_use (walk, &place, l2->offset, walk->layer->cluster_size, true);
+  check_whole (walk, &place);
   if (walk->first && l2->first_window > l2->last_window)
     qcow2_found (walk, &place, VDISK_ERROR, "the table overlaps others, and "
                  "is left out: there are too many like that");

@@ -503,6 +503,19 @@ say_cut_short (struct qcow2_image *image)
   image->size -= 0xfff;
 }
 
+/* The L2 table moves to the end of the file, which then lacks a byte. */
+static void
+say_l2_cut_short (struct qcow2_image *image)
+{
+  const uint64_t l2 = qcow2_image_append (image, 0x1000);
+
+  memcpy (image->bytes + l2, image->bytes + L2, 0x1000);
+  *qcow2_image_l1 (image, 0) = to_be64 (l2 | QCOW2_COPIED);
+  set_refcount (image, L2 >> 12, 0);
+  set_refcount (image, l2 >> 12, 1);
+  image->size--;
+}
+
 static const struct lie lies[] = {
   { 3, say_l1_misaligned, {
     "error: L1 table at 0x1000: entry 0 is 0x8000000000002200: the offset "
@@ -633,6 +646,9 @@ static const struct lie lies[] = {
     "warning: header: the image is marked corrupt (incompatible feature "
     "bit 1)" }, 0, 0 },
   { 3, say_cut_short, { NULL }, 0, 0 },
+  { 3, say_l2_cut_short, {
+    "error: L2 table at 0xa000 for guest offset 0: the table is cut short "
+    "by the end of the file (45055 bytes)" }, 0, 0 },
 };
 
 START_TEST (single_lies)
