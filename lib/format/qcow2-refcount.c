@@ -22,8 +22,12 @@ qcow2_refcounts_open (struct qcow2_refcounts *refcounts,
                       unsigned order, uint64_t offset, uint64_t entries,
                       struct vdisk_error *error)
 {
-  const size_t size = entries * sizeof (be64);
+  const uint64_t left = offset < source->size ? source->size - offset : 0;
+  size_t size;
 
+  /* Those that the file lacks are 0: as if they were not. */
+  entries = min_u64 (entries, divide_up (left, sizeof (be64)));
+  size = entries * sizeof (be64);
   *refcounts = (struct qcow2_refcounts) {
     .source = source,
     .cluster_bits = cluster_bits,

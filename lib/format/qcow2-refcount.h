@@ -19,7 +19,7 @@ struct qcow2_refcounts {
   unsigned order;               /* log2 of the bits of a refcount */
   unsigned block_bits;          /* log2 of the refcounts of a block */
   uint64_t max;                 /* the highest refcount there can be */
-  uint64_t entries;             /* of the refcount table */
+  uint64_t entries;             /* of the refcount table, in the file */
   be64 *table;
 };
 

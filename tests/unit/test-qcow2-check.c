@@ -12,6 +12,7 @@
 
 #include "finder.h"
 #include "format/format.h"
+#include "format/qcow2-refcount.h"
 #include "format/qcow2.h"
 #include "qcow2-image.h"
 #include "random.h"
@@ -682,6 +683,31 @@ START_TEST (single_lies)
 }
 END_TEST
 
+/* Of a table said to be large, memory is for what the file has of it. */
+START_TEST (refcount_table_beyond_the_end)
+{
+  static uint8_t bytes[4096 + 13];
+  struct source *source = source_memory ("a", bytes, sizeof bytes);
+  struct qcow2_refcounts refcounts;
+  uint64_t offset;
+
+  bytes[4096 + 6] = 2;                  /* entry 0: a block at 512 */
+  bytes[4096 + 8] = 1;                  /* entry 1, cut short: at 2^56 */
+  ck_assert_int_eq (qcow2_refcounts_open (&refcounts, source, 9, 4, 4096,
+                                          1 << 20, NULL), 0);
+  ck_assert_uint_eq (refcounts.entries, 2);
+  ck_assert_int_eq (qcow2_refcounts_block (&refcounts, 0, &offset),
+                    QCOW2_BLOCK_FINE);
+  ck_assert_uint_eq (offset, 512);
+  ck_assert_int_eq (qcow2_refcounts_block (&refcounts, 1, &offset),
+                    QCOW2_BLOCK_OUTSIDE);
+  ck_assert_int_eq (qcow2_refcounts_block (&refcounts, 2, &offset),
+                    QCOW2_BLOCK_NONE);
+  qcow2_refcounts_close (&refcounts);
+  source_close (source);
+}
+END_TEST
+
 /* --- Features ---------------------------------------------------------- */
 
 START_TEST (extended_entries)
@@ -1153,6 +1179,7 @@ main (void)
   tcase_add_loop_test (images, refcount_widths, 0, 7);
   tcase_add_loop_test (images, single_lies, 0,
                        sizeof lies / sizeof lies[0]);
+  tcase_add_test (images, refcount_table_beyond_the_end);
   tcase_add_test (images, extended_entries);
   tcase_add_test (images, external_data);
   tcase_add_test (images, shared_tables);
