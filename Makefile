@@ -70,7 +70,8 @@ TOOL      := $(O)tools/vdisk
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
         check-asan check-tsan check-valgrind check-docs unit-programs man \
-        run-sanitized run-tsan soak fuzz build-fuzz fuzz-programs
+        run-sanitized run-tsan soak fuzz build-fuzz fuzz-programs \
+        fuzz-coverage replay-programs
 
 all: $(PLUGIN) $(STATIC) $(SHARED) $(TOOL) man
 
@@ -152,18 +153,21 @@ FAILING := malloc calloc realloc reallocarray free strdup strndup asprintf \
 $(O)build/unit/test-no-memory: override LDFLAGS += \
     $(FAILING:%=-Wl,--wrap=%)
 
-unit-programs: $(UNIT)
+# The suites, and what replays inputs that were found by fuzzing.
+SUITES    := $(UNIT) $(REPLAY)
+unit-programs: $(SUITES)
 
 # One run of the unit suites and the e2e scripts, against what is built
 # below O.  TESTS='...' runs some of them: names of suites or scripts.
-RUN_UNIT = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(UNIT)),$(UNIT))
+RUN_UNIT = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(SUITES)),$(SUITES))
 RUN_E2E  = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(E2E)),$(E2E))
 
-## make check           all tests: docs, unit, e2e, and both again with sanitizers
+## make check           all tests: docs, unit, e2e, both again with sanitizers, and some fuzzing
 check: all unit-programs
 	scripts/check-docs
-	tests/run $(UNIT) $(E2E)
+	tests/run $(SUITES) $(E2E)
 	$(MAKE) check-asan
+	$(MAKE) fuzz FUZZ_TIME=$(FUZZ_CHECK_TIME)
 
 ## make check-unit      unit suites   (TESTS='test-qcow2 ...' picks)
 check-unit: unit-programs
@@ -188,7 +192,7 @@ check-asan:
 	    LDFLAGS='$(ASAN_FLAGS)' run-sanitized \
 	    NBDKIT_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)"
 
-run-sanitized: $(PLUGIN) $(TOOL) $(UNIT)
+run-sanitized: $(PLUGIN) $(TOOL) $(SUITES)
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	    tests/run --log-dir build/asan/test-logs $(RUN_UNIT)
 	VDISK_SCALE=0.25 VDISK=$(CURDIR)/$(TOOL) PLUGIN=$(PLUGIN) \
@@ -228,14 +232,14 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full \
     --show-leak-kinds=definite,indirect,possible
 check-valgrind: unit-programs
 	@mkdir -p build/valgrind
-	@for unit in $(UNIT); do \
+	@for unit in $(SUITES); do \
 	    printf '#!/bin/sh\nexec %s %s\n' '$(VALGRIND)' "$$PWD/$$unit" \
 	        > build/valgrind/$$(basename $$unit); \
 	    chmod +x build/valgrind/$$(basename $$unit); \
 	done
 	CK_FORK=no VDISK_TEST_TIMEOUT=900 \
 	    tests/run --log-dir build/valgrind/test-logs \
-	    $(patsubst %,build/valgrind/%,$(notdir $(UNIT)))
+	    $(patsubst %,build/valgrind/%,$(notdir $(SUITES)))
 
 # --- Fuzzing ------------------------------------------------------------
 
@@ -264,7 +268,9 @@ $(REPLAY): $(O)build/replay/replay-%: $(OBJ)/tests/fuzz/fuzz-%.o \
 fuzz-programs: $(FUZZ)
 
 ## make fuzz            fuzz each target for FUZZ_TIME=60 seconds   (FUZZ_TARGETS='qcow2 ...' picks)
+# 'make check' has FUZZ_CHECK_TIME seconds for each.
 FUZZ_TIME ?= 60
+FUZZ_CHECK_TIME ?= 12
 FUZZ_TARGETS ?= $(FUZZ_C:tests/fuzz/fuzz-%.c=%)
 FUZZ_COVERAGE := inline-8bit-counters,pc-table
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
@@ -277,6 +283,15 @@ build-fuzz:
 
 fuzz: build-fuzz
 	tests/fuzz/run.py --time $(FUZZ_TIME) $(FUZZ_TARGETS)
+
+## make fuzz-coverage   lines of lib/format that the corpora of 'make fuzz' reach
+COVERAGE_FLAGS := -O1 -g -fprofile-instr-generate -fcoverage-mapping
+fuzz-coverage:
+	$(MAKE) O=build/coverage/ CC=clang CFLAGS='$(COVERAGE_FLAGS)' \
+	    LDFLAGS='$(COVERAGE_FLAGS)' replay-programs
+	tests/fuzz/coverage.sh build/coverage/build/replay
+
+replay-programs: $(REPLAY)
 
 # --- Installing ---------------------------------------------------------
 

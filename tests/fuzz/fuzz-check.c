@@ -188,9 +188,11 @@ check_image (struct fuzz_control *control,
     fuzz_check_error ("open", &error);
     return;
   }
-  check_description (vdisk);
+  if (random_below (&control->random, 4) == 0)
+    check_description (vdisk);
   r = run_check (vdisk, &told, &check);
-  check_again (vdisk, r, &check, &control->random);
+  if (random_below (&control->random, 4) == 0)
+    check_again (vdisk, r, &check, &control->random);
   vdisk_close (vdisk);
   if (r == 0 && check.errors == 0)
     map_without_errors (options);

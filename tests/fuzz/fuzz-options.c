@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <iconv.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,9 +121,14 @@ check_arguments (char *text)
     .command = "map", .writer = map_writers[0],
     .options = vdisk_options_new (),
   };
+  static FILE *nowhere;
+  FILE *terminal = stderr;
   const char *image;
   char *rest = NULL, *argument;
   int argc = 1;
+
+  if (nowhere == NULL)
+    nowhere = fopen ("/dev/null", "w");
 
   for (argument = strtok_r (text, "\n", &rest);
        argument && argc < ARGUMENTS_MAX;
@@ -131,7 +137,9 @@ check_arguments (char *text)
   optind = 0;
   opterr = 0;
   complaints = 0;
+  stderr = nowhere;
   image = map_request_parse (&request, argc, argv);
+  stderr = terminal;
   if (image) {
     fuzz_assert (complaints == 0 && !request.help,
                  "there is an image, and a complaint");
