@@ -47,7 +47,8 @@ E2E       := $(sort $(wildcard tests/e2e/test-*.sh))
 FUZZ_C    := $(wildcard tests/fuzz/fuzz-*.c)
 MUTATOR_C := $(wildcard tests/fuzz/mutator-*.c)
 FUZZ_SUPPORT_C := $(filter-out $(FUZZ_C) $(MUTATOR_C) tests/fuzz/mutate% \
-             tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
+             tests/fuzz/replay.c tests/fuzz/compare.c, \
+             $(wildcard tests/fuzz/*.c))
 MUTATE_C  := $(wildcard tests/fuzz/mutate*.c)
 
 LIB_O     := $(LIB_C:%.c=$(OBJ)/%.o)
@@ -153,6 +154,13 @@ FAILING := malloc calloc realloc reallocarray free strdup strndup asprintf \
 $(O)build/unit/test-no-memory: override LDFLAGS += \
     $(FAILING:%=-Wl,--wrap=%)
 
+# For comparing with QEMU: see tests/fuzz/compare.c.
+COMPARE   := $(O)build/replay/compare
+$(COMPARE): $(OBJ)/tests/fuzz/compare.o $(STATIC)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+
 # The suites, and what replays inputs that were found by fuzzing.
 SUITES    := $(UNIT) $(REPLAY)
 unit-programs: $(SUITES)
@@ -163,7 +171,7 @@ RUN_UNIT = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(SUITES)),$(SUITES))
 RUN_E2E  = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(E2E)),$(E2E))
 
 ## make check           all tests: docs, unit, e2e, both again with sanitizers, and some fuzzing
-check: all unit-programs
+check: all unit-programs $(COMPARE)
 	scripts/check-docs
 	tests/run $(SUITES) $(E2E)
 	$(MAKE) check-asan
@@ -174,7 +182,7 @@ check-unit: unit-programs
 	tests/run $(RUN_UNIT)
 
 ## make check-e2e       end-to-end tests   (TESTS='test-map.sh ...' picks)
-check-e2e: all
+check-e2e: all $(COMPARE)
 	PLUGIN=$(PLUGIN) tests/run $(RUN_E2E)
 
 check-docs: all
@@ -192,10 +200,11 @@ check-asan:
 	    LDFLAGS='$(ASAN_FLAGS)' run-sanitized \
 	    NBDKIT_PRELOAD="$$(gcc -print-file-name=libasan.so) $$(gcc -print-file-name=libubsan.so)"
 
-run-sanitized: $(PLUGIN) $(TOOL) $(SUITES)
+run-sanitized: $(PLUGIN) $(TOOL) $(SUITES) $(COMPARE)
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	    tests/run --log-dir build/asan/test-logs $(RUN_UNIT)
 	VDISK_SCALE=0.25 VDISK=$(CURDIR)/$(TOOL) PLUGIN=$(PLUGIN) \
+	COMPARE=$(CURDIR)/$(COMPARE) \
 	NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
 	UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
 	    tests/run --log-dir build/asan/test-logs $(RUN_E2E)
