@@ -8,7 +8,8 @@
  *   what can be mapped can be read, but for compressed clusters;
  *   reading again, and reading in pieces, gives the same bytes;
  *   the work is in proportion to the size of the files;
- *   every failure has an error.
+ *   every failure has an error;
+ *   a read of the file that fails does no harm to what comes after it.
  */
 
 #include "explore.h"
@@ -42,16 +43,15 @@ reads_max (const struct vdisk *vdisk)
   return vdisk_layers (vdisk) * (8192 + fuzz_files_total ());
 }
 
-/* The bytes of the file that an extent's host_offset is in. */
-static const uint8_t *
-bytes_under (struct vdisk *vdisk, const struct vdisk_extent *extent,
-             size_t *size)
+/* The number of the file that an extent's host_offset is in. */
+static unsigned
+file_under (struct vdisk *vdisk, const struct vdisk_extent *extent)
 {
   const char *name = vdisk_layer_data_file (vdisk, extent->depth);
   const int number = fuzz_files_find (name);
 
   fuzz_assert (number != -1, "the data file %s is unknown", name);
-  return fuzz_files_bytes (number, size);
+  return number;
 }
 
 static void
@@ -60,7 +60,7 @@ check_extent (struct vdisk *vdisk, const struct vdisk_extent *extent)
   const bool has_host = extent->host_offset != VDISK_NO_HOST_OFFSET;
   const bool is_data = extent->kind == VDISK_DATA ||
     extent->host_hole;
-  size_t size;
+  uint64_t size;
 
   fuzz_assert (extent->kind <= VDISK_PACKED, "kind %d", extent->kind);
   fuzz_assert (extent->depth < vdisk_layers (vdisk), "depth %u of %u",
@@ -71,9 +71,9 @@ check_extent (struct vdisk *vdisk, const struct vdisk_extent *extent)
                "kind %d has no host offset", extent->kind);
   if (!is_data)
     return;
-  bytes_under (vdisk, extent, &size);
+  size = fuzz_files_size (file_under (vdisk, extent));
   fuzz_assert (range_within (extent->host_offset, extent->length, size),
-               "%" PRIu64 " bytes at host offset %" PRIu64 " of %zu",
+               "%" PRIu64 " bytes at host offset %" PRIu64 " of %" PRIu64,
                extent->length, extent->host_offset, size);
 }
 
@@ -120,9 +120,10 @@ take (void *opaque, const struct vdisk_extent *extent)
   return 0;
 }
 
-void
-explore_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
-             struct explored *map)
+/* Map once.  False if it has to be done again, for a read has failed. */
+static bool
+try_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+         struct explored *map)
 {
   struct taking taking = { .vdisk = vdisk, .map = map };
   struct vdisk_error error = { .errnum = -1 };
@@ -136,11 +137,20 @@ explore_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   fuzz_meter_check ("map", reads_max (vdisk));
   if (map->failed)
     fuzz_check_error ("map", &error);
-  else
-    fuzz_assert (map->reached == map->end || map->calls > CALLS_MAX ||
-                 map->count == EXPLORE_EXTENTS_MAX,
-                 "the map of %" PRIu64 "+%" PRIu64 " ends at %" PRIu64,
-                 offset, count, map->reached);
+  return !map->failed || !fuzz_files_has_failed ();
+}
+
+void
+explore_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+             struct explored *map)
+{
+  while (!try_map (vdisk, offset, count, map))
+    fuzz_files_arm (0);
+  fuzz_assert (map->failed || map->reached == map->end ||
+               map->calls > CALLS_MAX ||
+               map->count == EXPLORE_EXTENTS_MAX,
+               "the map of %" PRIu64 "+%" PRIu64 " ends at %" PRIu64,
+               offset, count, map->reached);
 }
 
 /* The extent of a map that an offset is in. */
@@ -199,8 +209,8 @@ compare_maps (const struct explored *whole, const struct explored *piece)
 
 /* Read; 0 or an errno value. */
 static int
-read_bytes (struct vdisk *vdisk, uint8_t *buffer, size_t count,
-            uint64_t offset)
+try_read (struct vdisk *vdisk, uint8_t *buffer, size_t count,
+          uint64_t offset)
 {
   struct vdisk_error error = { .errnum = -1 };
   int r;
@@ -215,6 +225,20 @@ read_bytes (struct vdisk *vdisk, uint8_t *buffer, size_t count,
   }
   fuzz_check_error ("read", &error);
   return error.errnum;
+}
+
+static int
+read_bytes (struct vdisk *vdisk, uint8_t *buffer, size_t count,
+            uint64_t offset)
+{
+  int r = try_read (vdisk, buffer, count, offset);
+
+  if (r != 0 && fuzz_files_has_failed ()) {
+    fuzz_assert (r == EIO, "a read of the file fails: errnum %d", r);
+    fuzz_files_arm (0);
+    r = try_read (vdisk, buffer, count, offset);
+  }
+  return r;
 }
 
 static bool
@@ -233,15 +257,16 @@ static void
 compare_bytes (struct vdisk *vdisk, const struct explored *map,
                const uint8_t *bytes)
 {
-  size_t i, size;
+  size_t i;
 
   for (i = 0; i < map->count; ++i) {
     const struct vdisk_extent *extent = &map->at[i];
     const uint8_t *from = bytes + (extent->offset - map->offset);
 
     if (extent->kind == VDISK_DATA)
-      fuzz_assert (memcmp (from, bytes_under (vdisk, extent, &size) +
-                           extent->host_offset, extent->length) == 0,
+      fuzz_assert (fuzz_files_has (file_under (vdisk, extent),
+                                   extent->host_offset, from,
+                                   extent->length),
                    "the data at %" PRIu64 " is not that of the file",
                    extent->offset);
     else if (extent->kind != VDISK_PACKED)
@@ -348,7 +373,8 @@ check_window (struct vdisk *vdisk, const struct explored *whole,
   if (vdisk_prefetch (vdisk, offset, count, NULL) == 0)
     fuzz_assert (!window.failed, "what cannot be mapped is prefetched");
   else
-    fuzz_assert (window.failed, "what can be mapped is not prefetched");
+    fuzz_assert (window.failed || fuzz_files_has_failed (),
+                 "what can be mapped is not prefetched");
 }
 
 static void
@@ -381,8 +407,16 @@ check_end (struct vdisk *vdisk)
   fuzz_assert (none.failed, "a byte beyond the end is mapped");
 }
 
+/* Perhaps let a read of the next calls fail. */
+static void
+arm (struct fuzz_control *control)
+{
+  if (control->faulty)
+    fuzz_files_arm (random_below (&control->random, 16));
+}
+
 void
-explore (struct vdisk *vdisk, struct random *random)
+explore (struct vdisk *vdisk, struct fuzz_control *control)
 {
   static struct explored whole;
   const uint64_t size = vdisk_size (vdisk);
@@ -394,8 +428,13 @@ explore (struct vdisk *vdisk, struct random *random)
                "clusters of %u bytes", vdisk_cluster_size (vdisk));
   explore_map (vdisk, 0, size, &whole);
   check_end (vdisk);
-  for (i = 0; i < PIECES && size > 0; ++i)
-    check_piece (vdisk, &whole, random);
-  for (i = 0; i < WINDOWS && size > 0; ++i)
-    check_window (vdisk, &whole, random);
+  for (i = 0; i < PIECES && size > 0; ++i) {
+    arm (control);
+    check_piece (vdisk, &whole, &control->random);
+  }
+  for (i = 0; i < WINDOWS && size > 0; ++i) {
+    arm (control);
+    check_window (vdisk, &whole, &control->random);
+  }
+  fuzz_files_arm (0);
 }

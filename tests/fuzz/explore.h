@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "random.h"
 #include "vdisk.h"
+
+struct fuzz_control;
 
 /* A disk can be far larger than what one input may take the time for. */
 #define EXPLORE_EXTENTS_MAX 128
@@ -32,6 +33,6 @@ void explore_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 
 /* Explore an image whose files are those of files.h: see explore.c for
  * what is promised. */
-void explore (struct vdisk *vdisk, struct random *random);
+void explore (struct vdisk *vdisk, struct fuzz_control *control);
 
 #endif /* FUZZ_EXPLORE_H */

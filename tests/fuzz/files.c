@@ -3,13 +3,16 @@
 
 #include "files.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "error.h"
 #include "fuzz.h"
+#include "util/align.h"
 #include "util/minmax.h"
 
 /* What a hole starts and ends at a multiple of. */
@@ -22,11 +25,14 @@ struct file {
   size_t size;
   bool holes_known;
   bool is_hole[UNITS_MAX];
+  bool large;
 };
 
 static struct file files[FUZZ_FILES_MAX];
 static unsigned file_count, open_count;
 static uint64_t meter;
+static unsigned fault;          /* reads until one fails; 0: none will */
+static bool fault_taken;
 
 /* A source of one of them. */
 struct guarded {
@@ -72,9 +78,21 @@ fuzz_files_add (const uint8_t *bytes, size_t size)
     make_room (file);
   file->size = size;
   file->holes_known = false;
+  file->large = false;
   if (size > 0)
     memcpy (file->end - size, bytes, size);
   file_count++;
+  return true;
+}
+
+/* Count a read; true if it is to fail. */
+static bool
+count_read (uint64_t units)
+{
+  meter += units;
+  if (fault == 0 || --fault > 0)
+    return false;
+  fault_taken = true;
   return true;
 }
 
@@ -82,15 +100,19 @@ static int
 guarded_pread (struct source *source, void *buffer, size_t count,
                uint64_t offset, struct vdisk_error *error)
 {
-  const struct guarded *guarded = (const struct guarded *) source;
+  const struct file *file = ((const struct guarded *) source)->file;
+  const size_t present = offset < file->size
+    ? min_u64 (count, file->size - offset) : 0;
 
-  (void) error;
   fuzz_assert (count > 0 && offset <= source->size &&
                count <= source->size - offset,
                "%zu bytes at offset %llu of %s are asked for", count,
                (unsigned long long) offset, source->name);
-  meter += 1 + count / 512;
-  memcpy (buffer, bytes_of (guarded->file) + offset, count);
+  if (count_read (1 + count / 512))
+    return error_set (error, EIO, "%s: a read fails", source->name);
+  if (present > 0)
+    memcpy (buffer, bytes_of (file) + offset, present);
+  memset ((uint8_t *) buffer + present, 0, count - present);
   return 0;
 }
 
@@ -109,21 +131,30 @@ find_holes (struct file *file)
   file->holes_known = true;
 }
 
+/* The unit that 'offset' is in: a hole? */
+static bool
+is_hole (const struct file *file, uint64_t offset)
+{
+  return offset >= round_up (file->size, HOLE_UNIT) ||
+    file->is_hole[offset / HOLE_UNIT];
+}
+
 static int
 guarded_extent (struct source *source, uint64_t offset, uint64_t *length,
                 bool *hole, struct vdisk_error *error)
 {
-  const bool *is_hole =
-    ((const struct guarded *) source)->file->is_hole;
+  const struct file *file = ((const struct guarded *) source)->file;
   uint64_t end = (offset / HOLE_UNIT + 1) * HOLE_UNIT;
 
-  (void) error;
   fuzz_assert (offset < source->size, "the extent at offset %llu of %s is "
                "asked for", (unsigned long long) offset, source->name);
-  meter++;
-  *hole = is_hole[offset / HOLE_UNIT];
-  while (end < source->size && is_hole[end / HOLE_UNIT] == *hole)
+  if (count_read (1))
+    return error_set (error, EIO, "%s: a search fails", source->name);
+  *hole = is_hole (file, offset);
+  while (end < file->size && is_hole (file, end) == *hole)
     end += HOLE_UNIT;
+  if (end >= file->size && *hole)
+    end = source->size;
   *length = min_u64 (end, source->size) - offset;
   return 0;
 }
@@ -143,9 +174,10 @@ static const struct source_ops guarded_ops = {
 };
 
 struct source *
-fuzz_files_open (unsigned number, bool sparse, bool anonymous)
+fuzz_files_open (unsigned number, const struct fuzz_control *control)
 {
   const char name[] = { 'a' + number, '\0' };
+  struct file *file = &files[number];
   struct guarded *guarded;
 
   if (number >= file_count)
@@ -153,13 +185,14 @@ fuzz_files_open (unsigned number, bool sparse, bool anonymous)
   guarded = calloc (1, sizeof *guarded);
   fuzz_assert (guarded && (guarded->source.name = strdup (name)),
                "out of memory");
+  file->large = control->large;
   guarded->source.ops = &guarded_ops;
-  guarded->source.size = files[number].size;
-  guarded->source.sparse = sparse;
-  guarded->source.inode = anonymous ? 0 : number + 1;
-  guarded->file = &files[number];
-  if (sparse)
-    find_holes (&files[number]);
+  guarded->source.size = fuzz_files_size (number);
+  guarded->source.sparse = control->sparse;
+  guarded->source.inode = control->anonymous ? 0 : number + 1;
+  guarded->file = file;
+  if (control->sparse)
+    find_holes (file);
   open_count++;
   return &guarded->source;
 }
@@ -173,22 +206,47 @@ fuzz_files_find (const char *name)
     ? (int) number : -1;
 }
 
-const uint8_t *
-fuzz_files_bytes (unsigned number, size_t *size)
+bool
+fuzz_files_has (unsigned number, uint64_t offset, const uint8_t *bytes,
+                size_t count)
 {
-  *size = files[number].size;
-  return bytes_of (&files[number]);
+  const struct file *file = &files[number];
+  const size_t present = offset < file->size
+    ? min_u64 (count, file->size - offset) : 0;
+
+  if (present > 0 && memcmp (bytes, bytes_of (file) + offset, present) != 0)
+    return false;
+  return fuzz_is_zeros (bytes + present, count - present);
 }
 
-size_t
+uint64_t
+fuzz_files_size (unsigned number)
+{
+  return files[number].size + (files[number].large ? FUZZ_FILE_TAIL : 0);
+}
+
+uint64_t
 fuzz_files_total (void)
 {
-  size_t total = 0;
+  uint64_t total = 0;
   unsigned i;
 
   for (i = 0; i < file_count; ++i)
-    total += files[i].size;
+    total += fuzz_files_size (i);
   return total;
+}
+
+void
+fuzz_files_arm (unsigned n)
+{
+  fault = n;
+  fault_taken = false;
+}
+
+bool
+fuzz_files_has_failed (void)
+{
+  return fault_taken;
 }
 
 unsigned

@@ -12,7 +12,6 @@
 #include "explore.h"
 #include "files.h"
 #include "fuzz.h"
-#include "image.h"
 #include "parts.h"
 #include "reference.h"
 
@@ -32,7 +31,7 @@ open_by_name (void *opaque, const struct source *from, const char *role,
   (void) options;
   fuzz_assert (*name, "a reference without a name");
   if (number != -1)
-    return fuzz_files_open (number, control->sparse, control->anonymous);
+    return fuzz_files_open (number, control);
   error_record (error, ENOENT, "%s: %s '%s' is not there", from->name, role,
                 name);
   return NULL;
@@ -61,22 +60,13 @@ open_and_explore (struct fuzz_control *control)
   const struct resolver resolver = {
     .open = open_by_name, .opaque = control,
   };
-  struct vdisk_options *options = fuzz_options (NULL, control);
-  struct vdisk_error error = { 0 };
-  struct vdisk *vdisk;
+  struct vdisk *vdisk = fuzz_open (NULL, control, &resolver,
+                                   OPEN_READS_MAX);
 
-  fuzz_meter_start ();
-  vdisk = image_open (fuzz_files_open (0, control->sparse,
-                                       control->anonymous),
-                      options, &resolver, &error);
-  fuzz_meter_check ("open", OPEN_READS_MAX);
-  vdisk_options_free (options);
   if (vdisk) {
     check_layers (vdisk);
-    explore (vdisk, &control->random);
+    explore (vdisk, control);
   }
-  else
-    fuzz_check_error ("open", &error);
   vdisk_close (vdisk);
 }
 

@@ -4,10 +4,11 @@
  *
  *   what is found is counted, and told in printable lines;
  *   progress goes from 0 to its total, and stops a check;
- *   checking again finds the same;
+ *   checking again finds the same, also in small windows of the file;
  *   an image without errors can be mapped;
  *   a description is JSON, and says what the handle says;
- *   the work is in proportion to the size of the file.
+ *   the work is in proportion to the size of the file;
+ *   a read of the file that fails is an error, and no finding.
  */
 
 #include <errno.h>
@@ -21,12 +22,18 @@
 #include "error.h"
 #include "explore.h"
 #include "files.h"
+#include "finder.h"
+#include "format/format.h"
+#include "format/qcow2.h"
+#include "format/vhd-check.h"
 #include "fuzz.h"
-#include "image.h"
 
 /* Tables that overlap are followed for so many bytes: see qcow2-check-l1.c
  * and qcow2-check-roots.c. */
 #define OVERLAP_MAX (16 << 20)
+
+/* As in one-image.c. */
+#define OPEN_READS_MAX 1024
 
 /* What has been told of a check. */
 struct told {
@@ -90,15 +97,27 @@ run_check (struct vdisk *vdisk, struct told *told,
   return 0;
 }
 
+/* Check again, and perhaps stop it, or let a read fail. */
 static void
 check_again (struct vdisk *vdisk, int r, const struct vdisk_check *check,
-             struct random *random)
+             struct fuzz_control *control)
 {
-  struct told told = { .stop_after = 1 + random_below (random, 4) };
+  struct told told = {
+    .stop_after = random_below (&control->random, 6),
+  };
+  const bool may_stop = told.stop_after > 0;
   struct vdisk_check again;
-  const int r2 = run_check (vdisk, &told, &again);
+  bool has_failed;
+  int r2;
 
-  if (r2 == ECANCELED && told.stop_after == 0)
+  fuzz_files_arm (control->faulty
+                  ? random_below (&control->random, 32) : 0);
+  r2 = run_check (vdisk, &told, &again);
+  has_failed = fuzz_files_has_failed ();
+  fuzz_files_arm (0);
+  if (r2 == ECANCELED && may_stop && told.stop_after == 0)
+    return;
+  if (r2 == EIO && has_failed)
     return;
   fuzz_assert (r == r2, "a check has the result %d, and then %d", r, r2);
   fuzz_assert (r != 0 || memcmp (check, &again, sizeof again) == 0,
@@ -135,18 +154,69 @@ check_description (struct vdisk *vdisk)
   json_decref (document);
 }
 
+/* Check in windows of a few clusters or blocks, as files are checked that
+ * are too large for one window. */
+static void
+check_in_windows (struct layer *layer, const struct vdisk_check *whole,
+                  struct random *random)
+{
+  struct told told = { 0 };
+  struct vdisk_check check = { 0 };
+  struct finder finder = {
+    .check = &check, .finding_callback = take_finding,
+    .progress_callback = take_progress, .opaque = &told,
+  };
+  struct vdisk_error error = { 0 };
+  const unsigned size = random_below (random, 6);
+  int r;
+
+  if (layer->format == &format_qcow2) {
+    r = qcow2_check_in_windows (layer, &finder, size,
+                                2 + random_below (random, 6), &error);
+    fuzz_assert (r == 0 && memcmp (&check, whole, sizeof check) == 0,
+                 "in windows of 2^%u a check finds %" PRIu64 " errors and %"
+                 PRIu64 " leaks, as a whole %" PRIu64 " and %" PRIu64, size,
+                 check.errors, check.leaks, whole->errors, whole->leaks);
+  }
+  else if (layer->format == &format_vhd) {
+    /* Of blocks that overlap another one may be blamed. */
+    r = vhd_check_in_windows (layer, 1 + size, &finder, &error);
+    fuzz_assert (r == 0 && (check.errors > 0) == (whole->errors > 0) &&
+                 check.leaks == whole->leaks,
+                 "in windows of %u a check finds %" PRIu64 " errors and %"
+                 PRIu64 " leaks, as a whole %" PRIu64 " and %" PRIu64,
+                 1 + size, check.errors, check.leaks, whole->errors,
+                 whole->leaks);
+  }
+}
+
+static void
+open_and_check_in_windows (struct fuzz_control *control,
+                           const struct vdisk_check *whole)
+{
+  struct vdisk_options *options = vdisk_options_new ();
+  struct chain *chain;
+
+  options->ignore_sector_bitmaps = control->ignore_bitmaps;
+  options->size = control->size;
+  chain = chain_open (fuzz_files_open (0, control), options, NULL, NULL);
+  fuzz_assert (chain, "what was opened cannot be opened again");
+  check_in_windows (chain->layers[0], whole, &control->random);
+  chain_close (chain);
+  vdisk_options_free (options);
+}
+
 /* References lead to nothing but zeros. */
 static struct source *
 open_zeros (void *opaque, const struct source *from, const char *role,
             const char *name, const struct vdisk_options *options,
             struct vdisk_error *error)
 {
-  (void) opaque;
   (void) role;
   (void) name;
   (void) options;
   if (fuzz_files_opened () == 1)
-    return fuzz_files_open (1, false, false);
+    return fuzz_files_open (1, opaque);
   error_record (error, ENOENT, "%s: no more", from->name);
   return NULL;
 }
@@ -154,12 +224,14 @@ open_zeros (void *opaque, const struct source *from, const char *role,
 /* Map an image that a check has found no errors in.  What is in an
  * external data file no check has looked at. */
 static void
-map_without_errors (const struct vdisk_options *options)
+map_without_errors (struct fuzz_control *control)
 {
-  static const struct resolver resolver = { .open = open_zeros };
+  const struct resolver resolver = {
+    .open = open_zeros, .opaque = control,
+  };
   static struct explored map;
-  struct vdisk *vdisk = image_open (fuzz_files_open (0, false, false),
-                                    options, &resolver, NULL);
+  struct vdisk *vdisk = fuzz_open (NULL, control, &resolver,
+                                   OPEN_READS_MAX);
 
   if (vdisk == NULL)
     return;
@@ -173,29 +245,25 @@ map_without_errors (const struct vdisk_options *options)
 }
 
 static void
-check_image (struct fuzz_control *control,
-             const struct vdisk_options *options)
+check_image (struct fuzz_control *control)
 {
-  struct vdisk_error error = { 0 };
-  struct vdisk *vdisk = image_open (fuzz_files_open (0, control->sparse,
-                                                     false),
-                                    options, NULL, &error);
+  struct vdisk *vdisk = fuzz_open (NULL, control, NULL, OPEN_READS_MAX);
   struct told told = { 0 };
   struct vdisk_check check;
   int r;
 
-  if (vdisk == NULL) {
-    fuzz_check_error ("open", &error);
+  if (vdisk == NULL)
     return;
-  }
   if (random_below (&control->random, 4) == 0)
     check_description (vdisk);
   r = run_check (vdisk, &told, &check);
   if (random_below (&control->random, 4) == 0)
-    check_again (vdisk, r, &check, &control->random);
+    check_again (vdisk, r, &check, control);
   vdisk_close (vdisk);
+  if (r == 0 && random_below (&control->random, 4) == 0)
+    open_and_check_in_windows (control, &check);
   if (r == 0 && check.errors == 0)
-    map_without_errors (options);
+    map_without_errors (control);
 }
 
 int
@@ -203,15 +271,12 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   static const uint8_t zeros[512];
   struct fuzz_control control;
-  struct vdisk_options *options;
 
   if (!fuzz_take_control (&data, &size, &control))
     return 0;
-  if (fuzz_files_add (data, size) && fuzz_files_add (zeros, sizeof zeros)) {
-    options = fuzz_options (NULL, &control);
-    check_image (&control, options);
-    vdisk_options_free (options);
-  }
+  control.anonymous = false;
+  if (fuzz_files_add (data, size) && fuzz_files_add (zeros, sizeof zeros))
+    check_image (&control);
   fuzz_files_clear ();
   return 0;
 }

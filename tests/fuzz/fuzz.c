@@ -8,12 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
+#include "image.h"
+
 /* Bits of the first byte of the control. */
 #define CONTROL_IGNORE_BITMAPS 0x01
 #define CONTROL_SPARSE 0x02
 #define CONTROL_SIZE_CURRENT 0x04
 #define CONTROL_SIZE_CHS 0x08
 #define CONTROL_ANONYMOUS 0x10
+#define CONTROL_LARGE 0x20
+#define CONTROL_FAULTY 0x40
 
 void
 fuzz_fail (const char *format, ...)
@@ -77,6 +82,8 @@ fuzz_take_control (const uint8_t **data, size_t *size,
     .size = flags & CONTROL_SIZE_CURRENT ? VHD_SIZE_CURRENT :
       flags & CONTROL_SIZE_CHS ? VHD_SIZE_CHS : VHD_SIZE_AUTO,
     .anonymous = flags & CONTROL_ANONYMOUS,
+    .large = flags & CONTROL_LARGE,
+    .faulty = flags & CONTROL_FAULTY,
     .random = { .state = seed },
   };
   *data += FUZZ_CONTROL_SIZE;
@@ -91,8 +98,9 @@ check_warning (void *opaque, const char *message)
   fuzz_check_message ("warning", message);
 }
 
-struct vdisk_options *
-fuzz_options (const struct format *format,
+/* Options with the smallest caches. */
+static struct vdisk_options *
+make_options (const struct format *format,
               const struct fuzz_control *control)
 {
   struct vdisk_options *options = vdisk_options_new ();
@@ -105,4 +113,38 @@ fuzz_options (const struct format *format,
   fuzz_assert (vdisk_options_set (options, "cache-size", "64k",
                                   NULL) == 0, "no cache of 64k");
   return options;
+}
+
+static struct vdisk *
+try_open (const struct vdisk_options *options,
+          const struct fuzz_control *control,
+          const struct resolver *resolver, uint64_t reads)
+{
+  struct vdisk_error error = { 0 };
+  struct vdisk *vdisk;
+
+  fuzz_meter_start ();
+  vdisk = image_open (fuzz_files_open (0, control), options, resolver,
+                      &error);
+  fuzz_meter_check ("open", reads);
+  if (vdisk == NULL)
+    fuzz_check_error ("open", &error);
+  return vdisk;
+}
+
+struct vdisk *
+fuzz_open (const struct format *format, struct fuzz_control *control,
+           const struct resolver *resolver, uint64_t reads)
+{
+  struct vdisk_options *options = make_options (format, control);
+  struct vdisk *vdisk;
+
+  fuzz_files_arm (control->faulty ? random_below (&control->random, 16)
+                  : 0);
+  vdisk = try_open (options, control, resolver, reads);
+  if (vdisk == NULL && fuzz_files_has_failed ())
+    vdisk = try_open (options, control, resolver, reads);
+  fuzz_files_arm (0);
+  vdisk_options_free (options);
+  return vdisk;
 }

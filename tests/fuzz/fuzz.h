@@ -20,6 +20,9 @@
 #include "random.h"
 #include "vdisk.h"
 
+struct format;
+struct resolver;
+
 #define FUZZ_CONTROL_SIZE 8
 
 struct fuzz_control {
@@ -27,6 +30,8 @@ struct fuzz_control {
   enum vhd_size_rule size;
   bool sparse;                  /* blocks of zeros are holes of the file */
   bool anonymous;               /* files cannot be told to be the same */
+  bool large;                   /* much of zeros follows the bytes */
+  bool faulty;                  /* now and then a read fails */
   struct random random;         /* where to look */
 };
 
@@ -58,9 +63,12 @@ bool fuzz_is_zeros (const uint8_t *bytes, size_t count);
 bool fuzz_take_control (const uint8_t **data, size_t *size,
                         struct fuzz_control *control);
 
-/* Options for opening an image of the given format (NULL: probed), with
- * the smallest caches.  The caller frees them. */
-struct vdisk_options *fuzz_options (const struct format *format,
-                                    const struct fuzz_control *control);
+/* image_open of the first file, with a resolver or without; if the control
+ * says so a read fails meanwhile, and then it is opened again.  NULL, with
+ * the error checked, if it cannot be opened; more than 'reads' are too
+ * many. */
+struct vdisk *fuzz_open (const struct format *format,
+                         struct fuzz_control *control,
+                         const struct resolver *resolver, uint64_t reads);
 
 #endif /* FUZZ_FUZZ_H */

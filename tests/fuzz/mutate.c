@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "files.h"
 #include "fuzz.h"
 #include "util/align.h"
 #include "util/minmax.h"
@@ -62,6 +63,8 @@ mutate_place (struct mutation *m, uint64_t unit)
   case 0: return units * unit;                  /* right after the end */
   case 1: return m->size - m->size % 512;       /* in the last sector */
   case 2: return random_below (m->random, m->size + 1);
+  case 3: return random_below (m->random,       /* of a large file */
+                               (m->size + FUZZ_FILE_TAIL) / unit) * unit;
   default: return random_below (m->random, units + 1) * unit;
   }
 }

@@ -9,7 +9,6 @@
 #include "files.h"
 #include "format/format.h"
 #include "fuzz.h"
-#include "image.h"
 
 /* Headers are small, and have at most some hundred extensions. */
 #define OPEN_READS_MAX 1024
@@ -27,7 +26,7 @@ open_second (void *opaque, const struct source *from, const char *role,
   fuzz_check_message ("role", role);
   fuzz_assert (*name, "a reference without a name");
   if (fuzz_files_opened () == 1)
-    source = fuzz_files_open (1, control->sparse, false);
+    source = fuzz_files_open (1, control);
   if (source == NULL)
     error_record (error, ENOENT, "%s: there is no %s", from->name, role);
   return source;
@@ -40,24 +39,15 @@ fuzz_image (const struct format *format, const uint8_t *data, size_t size)
   const struct resolver resolver = {
     .open = open_second, .opaque = &control,
   };
-  struct vdisk_options *options;
-  struct vdisk_error error;
   struct vdisk *vdisk;
 
   if (!fuzz_take_control (&data, &size, &control))
     return;
+  control.anonymous = false;
   if (fuzz_files_add (data, size) && fuzz_files_add (data, size)) {
-    options = fuzz_options (format, &control);
-    error.errnum = 0;
-    fuzz_meter_start ();
-    vdisk = image_open (fuzz_files_open (0, control.sparse, false), options,
-                        &resolver, &error);
-    fuzz_meter_check ("open", OPEN_READS_MAX);
-    vdisk_options_free (options);
+    vdisk = fuzz_open (format, &control, &resolver, OPEN_READS_MAX);
     if (vdisk)
-      explore (vdisk, &control.random);
-    else
-      fuzz_check_error ("open", &error);
+      explore (vdisk, &control);
     vdisk_close (vdisk);
   }
   fuzz_files_clear ();
