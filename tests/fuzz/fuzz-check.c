@@ -158,8 +158,9 @@ check_description (struct vdisk *vdisk)
  * are too large for one window. */
 static void
 check_in_windows (struct layer *layer, const struct vdisk_check *whole,
-                  struct random *random)
+                  struct fuzz_control *control)
 {
+  struct random *random = &control->random;
   struct told told = { 0 };
   struct vdisk_check check = { 0 };
   struct finder finder = {
@@ -167,7 +168,8 @@ check_in_windows (struct layer *layer, const struct vdisk_check *whole,
     .progress_callback = take_progress, .opaque = &told,
   };
   struct vdisk_error error = { 0 };
-  const unsigned size = random_below (random, 6);
+  const unsigned size = random_below (random, 6) +
+    (control->large ? 8 : 0);
   int r;
 
   if (layer->format == &format_qcow2) {
@@ -201,7 +203,7 @@ open_and_check_in_windows (struct fuzz_control *control,
   options->size = control->size;
   chain = chain_open (fuzz_files_open (0, control), options, NULL, NULL);
   fuzz_assert (chain, "what was opened cannot be opened again");
-  check_in_windows (chain->layers[0], whole, &control->random);
+  check_in_windows (chain->layers[0], whole, control);
   chain_close (chain);
   vdisk_options_free (options);
 }
@@ -260,7 +262,7 @@ check_image (struct fuzz_control *control)
   if (random_below (&control->random, 4) == 0)
     check_again (vdisk, r, &check, control);
   vdisk_close (vdisk);
-  if (r == 0 && random_below (&control->random, 4) == 0)
+  if (r == 0 && random_below (&control->random, 16) == 0)
     open_and_check_in_windows (control, &check);
   if (r == 0 && check.errors == 0)
     map_without_errors (control);
