@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The promises of vdisk.h about extents and reads:
  *
- *   extents tile the range that was asked for, ascending;
+ *   extents tile the range that was asked for, ascending, and say what the
+ *   tables say (naive.c);
  *   the map of a piece is that piece of the map, also where it ends in
  *   damage;
  *   HOLE and ZERO read as zeros, DATA as the bytes of its file;
@@ -20,6 +21,7 @@
 
 #include "files.h"
 #include "fuzz.h"
+#include "naive.h"
 #include "util/align.h"
 #include "util/checked.h"
 #include "util/minmax.h"
@@ -356,8 +358,9 @@ pick_offset (const struct explored *whole, uint64_t size,
 
 static void
 check_window (struct vdisk *vdisk, const struct explored *whole,
-              struct random *random)
+              struct fuzz_control *control)
 {
+  struct random *random = &control->random;
   static struct explored window, cluster;
   const uint64_t size = vdisk_size (vdisk);
   const uint64_t offset = pick_offset (whole, size, random);
@@ -365,6 +368,7 @@ check_window (struct vdisk *vdisk, const struct explored *whole,
                                   1 + random_below (random, WINDOW_MAX));
 
   explore_map (vdisk, offset, count, &window);
+  naive_check (vdisk, control, &window);
   compare_maps (whole, &window);
   if (window.failed || window.reached == window.end) {
     read_range (vdisk, &window, random);
@@ -427,6 +431,7 @@ explore (struct vdisk *vdisk, struct fuzz_control *control)
                is_power_of_2 (vdisk_preferred_block_size (vdisk)),
                "clusters of %u bytes", vdisk_cluster_size (vdisk));
   explore_map (vdisk, 0, size, &whole);
+  naive_check (vdisk, control, &whole);
   check_end (vdisk);
   for (i = 0; i < PIECES && size > 0; ++i) {
     arm (control);
@@ -434,7 +439,7 @@ explore (struct vdisk *vdisk, struct fuzz_control *control)
   }
   for (i = 0; i < WINDOWS && size > 0; ++i) {
     arm (control);
-    check_window (vdisk, &whole, &control->random);
+    check_window (vdisk, &whole, control);
   }
   fuzz_files_arm (0);
 }

@@ -206,6 +206,19 @@ fuzz_files_find (const char *name)
     ? (int) number : -1;
 }
 
+void
+fuzz_files_get (unsigned number, uint64_t offset, uint8_t *bytes,
+                size_t count)
+{
+  const struct file *file = &files[number];
+  const size_t present = offset < file->size
+    ? min_u64 (count, file->size - offset) : 0;
+
+  memset (bytes, 0, count);
+  if (present > 0)
+    memcpy (bytes, bytes_of (file) + offset, present);
+}
+
 bool
 fuzz_files_has (unsigned number, uint64_t offset, const uint8_t *bytes,
                 size_t count)

@@ -38,6 +38,10 @@ int fuzz_files_find (const char *name);
 bool fuzz_files_has (unsigned number, uint64_t offset, const uint8_t *bytes,
                      size_t count);
 
+/* Copy bytes of a file; zeros where it has none. */
+void fuzz_files_get (unsigned number, uint64_t offset, uint8_t *bytes,
+                     size_t count);
+
 /* How large a file is, with what 'large' adds. */
 uint64_t fuzz_files_size (unsigned number);
 

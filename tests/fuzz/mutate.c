@@ -63,8 +63,8 @@ mutate_place (struct mutation *m, uint64_t unit)
   case 0: return units * unit;                  /* right after the end */
   case 1: return m->size - m->size % 512;       /* in the last sector */
   case 2: return random_below (m->random, m->size + 1);
-  case 3: return random_below (m->random,       /* of a large file */
-                               (m->size + FUZZ_FILE_TAIL) / unit) * unit;
+  case 3: return unit *                         /* in a large file */
+      random_below (m->random, 1 + (m->size + FUZZ_FILE_TAIL) / unit);
   default: return random_below (m->random, units + 1) * unit;
   }
 }

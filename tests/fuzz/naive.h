@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What one byte of a disk is made of, looked up in the most simple way:
+ * entry by entry, from the specifications, sharing nothing with lib/ but
+ * the declarations of what lies on disk.
+ */
+
+#ifndef FUZZ_NAIVE_H
+#define FUZZ_NAIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "explore.h"
+#include "vdisk.h"
+
+struct fuzz_control;
+
+/* Abort unless a map says what the tables of the layers say, at both ends
+ * of each extent, and where it ends in damage. */
+void naive_check (struct vdisk *vdisk, const struct fuzz_control *control,
+                  const struct explored *map);
+
+#endif /* FUZZ_NAIVE_H */
