@@ -31,7 +31,6 @@ import resource
 import select
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
@@ -39,16 +38,16 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../e2e"))
+sys.dont_write_bytecode = True
 
-import qemu
 import vhd_image
+from damage import (IMAGES, QEMU_FORMAT, damage, disk_sizes, number,
+                    read_file, subjects)
 
 # Disks that a change has made larger are left out.
 DISK_MAX = 16 << 20
 QEMU_SECONDS = 10
 OUR_SECONDS = 20
-
-QEMU_FORMAT = {"qcow2": "qcow2", "vhd": "vpc", "qed": "qed"}
 
 # QEMU ignores the bitmaps of dynamic VHDs.
 OUR_OPTIONS = {"qcow2": "format=qcow2", "qed": "format=qed",
@@ -113,255 +112,6 @@ THEY_REFUSE = {
 
 class Failure(Exception):
     """The two do not agree, and nothing explains it."""
-
-
-# --- Subjects: images before they are damaged ---------------------------
-
-class Subject:
-    """A good image, and where its metadata is: (offset, size) pairs."""
-
-    def __init__(self, name, kind, data, places, others=()):
-        self.name = name
-        self.kind = kind
-        self.data = data
-        self.places = places
-        self.others = others    # (name, bytes) of files it refers to
-
-
-def number(data, layout, at):
-    return struct.unpack_from(layout, data, at)[0]
-
-
-def qcow2_places(data):
-    """Header, L1, L2 and refcount tables, snapshots."""
-    cluster = 1 << number(data, ">I", 20)
-    l1 = number(data, ">Q", 40)
-    l1_size = number(data, ">I", 36) * 8
-    table = number(data, ">Q", 48)
-    places = [(0, 112), (0, 112), (112, 64), (l1, l1_size), (table, 16),
-              (number(data, ">Q", table), 64)]
-    if number(data, ">I", 60):
-        places.append((number(data, ">Q", 64), 120))
-    for at in range(l1, l1 + l1_size, 8):
-        l2 = number(data, ">Q", at) & 0x00fffffffffffe00
-        if l2:
-            places += [(l2, 128), (l2, min(cluster, 1024))] * 2
-    return places
-
-
-def vhd_places(data):
-    footer = len(data) - 512
-    places = [(footer, 85), (0, 85)]
-    if number(data, ">I", footer + 60) == vhd_image.FIXED:
-        return places
-    header = number(data, ">Q", footer + 16)
-    bat = number(data, ">Q", header + 16)
-    entries = number(data, ">I", header + 28)
-    places += [(header, 60)] * 2 + [(bat, min(entries * 4, 256))] * 4
-    return places
-
-
-def qed_places(data):
-    l1 = number(data, "<Q", 40)
-    places = [(0, 64), (0, 64), (l1, 64)]
-    table = number(data, "<I", 4) * number(data, "<I", 8)
-    for at in range(l1, l1 + table, 8):
-        l2 = number(data, "<Q", at)
-        if l2:
-            places += [(l2, 128), (l2, 1024)] * 2
-    return places
-
-
-PLACES = {"qcow2": qcow2_places, "vhd": vhd_places, "qed": qed_places}
-
-
-def read_file(path):
-    with open(path, "rb") as file:
-        return file.read()
-
-
-def make_qemu(path, kind, size, writes, backing=None, **options):
-    qemu.create(path, QEMU_FORMAT[kind], size,
-                ["%s=%s" % option for option in options.items()], backing)
-    if writes:
-        qemu.io(path, QEMU_FORMAT[kind], writes)
-    return read_file(path)
-
-
-WRITES = ["write -P 1 0 70k", "write -P 2 200k 3k", "write -z 100k 64k",
-          "write -P 3 600k 100k"]
-PACKED = ["write -c -P 4 0 64k", "write -c -P 5 128k 64k",
-          "write -P 6 300k 64k"]
-
-
-def qcow2_images(directory):
-    path = os.path.join(directory, "image")
-    base = os.path.join(directory, "base")
-    with open(base, "wb") as file:
-        file.write(b"base image" * 60000)
-    base = ("base", "raw")
-
-    def make(writes, size="1M", backing=None, **options):
-        return make_qemu(path, "qcow2", size, writes, backing, **options)
-
-    yield "v2", make(WRITES[:2] + WRITES[3:], compat="0.10",
-                     cluster_size=4096)
-    yield "v3", make(WRITES)
-    yield "v3-512", make(WRITES, cluster_size=512)
-    yield "v3-4k", make(WRITES, cluster_size=4096, refcount_bits=1)
-    yield "odd", make(WRITES, size=1000500, cluster_size=4096)
-    yield "zlib", make(PACKED)
-    yield "zlib-4k", make(["write -c -P 4 0 4k", "write -c -P 5 8k 4k"],
-                          cluster_size=4096)
-    yield "zstd", make(PACKED, compression_type="zstd")
-    yield "extended", make(WRITES, extended_l2="on")
-    yield "extended-16k", make(WRITES, extended_l2="on", cluster_size=16384)
-    yield "backed", make(WRITES, backing=base, cluster_size=4096)
-    yield "data-file", make(WRITES, data_file="data")
-    yield "raw-data-file", make(WRITES, data_file="data",
-                                data_file_raw="on")
-    make(WRITES)
-    qemu.img("snapshot", "-c", "one", path)
-    yield "snapshot", read_file(path)
-
-
-def vhd_images(directory):
-    path = os.path.join(directory, "image")
-
-    def make(writes, size="1M", **options):
-        return make_qemu(path, "vhd", size, writes, **options)
-
-    yield "dynamic", make(WRITES[:2] + WRITES[3:], force_size="on")
-    yield "dynamic-chs", make(WRITES[:2], size="5M")
-    yield "fixed", make(WRITES[:2], subformat="fixed", force_size="on")
-    yield "fixed-chs", make(WRITES[:2], subformat="fixed")
-    for creator in b"win ", b"tap\0", b"vpc ", b"caml":
-        vhd = vhd_image.Vhd(vhd_image.DYNAMIC, 512 << 10, block_size=65536,
-                            creator=creator, order="shuffled")
-        vhd.fill(0, b"zero" * 5000)
-        vhd.fill(100 << 10, b"more" * 20000)
-        yield creator.decode().strip("\0 "), read_file(vhd.write(path).path)
-
-
-def qed_images(directory):
-    path = os.path.join(directory, "image")
-    base = os.path.join(directory, "base")
-    with open(base, "wb") as file:
-        file.write(b"base image" * 60000)
-
-    def make(writes, size="1M", backing=None, **options):
-        return make_qemu(path, "qed", size, writes, backing, **options)
-
-    yield "4k", make(WRITES, cluster_size=4096, table_size=2)
-    yield "64k", make(WRITES[:2])
-    yield "backed", make(WRITES, backing=("base", "raw"),
-                         cluster_size=4096, table_size=2)
-
-
-IMAGES = {"qcow2": qcow2_images, "vhd": vhd_images, "qed": qed_images}
-
-
-def subjects(kind):
-    """All subjects of a format."""
-    with tempfile.TemporaryDirectory() as directory:
-        here = os.getcwd()
-        os.chdir(directory)
-        try:
-            for name, data in IMAGES[kind](directory):
-                others = [(other, read_file(other))
-                          for other in ("base", "data")
-                          if os.path.exists(other)]
-                yield Subject(name, kind, data, PLACES[kind](data), others)
-                if os.path.exists("data"):
-                    os.unlink("data")
-        finally:
-            os.chdir(here)
-
-
-# --- Damage -------------------------------------------------------------
-
-def damage_byte(data, at, rng):
-    data[at] = rng.choice([data[at] ^ 1 << rng.randrange(8), 0, 0xff,
-                           rng.randrange(256), (data[at] + 1) & 0xff])
-
-
-def damage_word(data, at, rng, order):
-    """Change a number of 4 or 8 bytes, or put an offset there."""
-    width, layout = rng.choice([(8, "Q"), (8, "Q"), (4, "I")])
-    at -= at % width
-    layout = order + layout
-    old = number(data, layout, at)
-    unit = rng.choice([512, 4096, 65536])
-    place = rng.randrange(len(data) // unit + 2) * unit
-    new = rng.choice([0, 1, place, place, place | old & (0xff << 56),
-                      place // 512, old + unit, old - unit, old ^ 1,
-                      old ^ 1 << rng.randrange(width * 8),
-                      rng.getrandbits(width * 8)])
-    struct.pack_into(layout, data, at, new % (1 << width * 8))
-
-
-def settle_vhd(data):
-    """Make the checksums of a damaged VHD right."""
-    def settle(start, size, at):
-        if 0 <= start <= len(data) - size:
-            data[at:at + 4] = bytes(4)
-            total = vhd_image.complement_sum(data[start:start + size])
-            data[at:at + 4] = struct.pack(">I", total)
-
-    footer = len(data) - 512
-    header = number(data, ">Q", footer + 16)
-    if header <= len(data) - 1024:
-        settle(header, 1024, header + 36)
-    settle(footer, 512, footer + 64)
-    if data[:8] == b"conectix":
-        settle(0, 512, 64)
-
-
-def sync_footers(data, rng):
-    """Make one footer of a dynamic VHD a copy of the other: QEMU goes by
-    the one at the start, we by the one at the end."""
-    if data[-512:-504] != b"conectix" or rng.random() < 0.5:
-        data[-512:] = data[:512]
-    else:
-        data[:512] = data[-512:]
-
-
-def damage(subject, rng):
-    """A damaged copy of the image."""
-    data = bytearray(subject.data)
-    for _ in range(rng.choice([1, 1, 1, 2, 3])):
-        start, size = rng.choice(subject.places)
-        at = start + rng.randrange(max(size, 1))
-        if at + 8 > len(data):
-            continue
-        if rng.random() < 0.5:
-            damage_byte(data, at, rng)
-        else:
-            damage_word(data, at, rng,
-                        "<" if subject.kind == "qed" else ">")
-    if rng.random() < 0.05:
-        del data[rng.randrange(len(data) - 1024, len(data)):]
-    if subject.kind == "vhd":
-        if not subject.name.startswith("fixed"):
-            sync_footers(data, rng)
-        if rng.random() < 0.9:
-            settle_vhd(data)
-    return bytes(data)
-
-
-def disk_sizes(kind, data):
-    """All that some program may take for the size of the disk."""
-    if kind == "qcow2" and len(data) >= 32:
-        yield number(data, ">Q", 24)
-    if kind == "qed" and len(data) >= 56:
-        yield number(data, "<Q", 48)
-    if kind == "vhd":
-        for at in 0, len(data) - 512, len(data) - 511:
-            if at >= 0 and data[at:at + 8] == b"conectix":
-                yield number(data, ">Q", at + 48)
-                cylinders, heads, sectors = struct.unpack_from(
-                    ">HBB", data, at + 56)
-                yield cylinders * heads * sectors * 512
 
 
 def why_left_out(kind, data):
@@ -429,9 +179,9 @@ class Ours:
 
 
 def explain(table, text):
-    for pattern in table:
+    for pattern, why in table.items():
         if re.search(pattern, text):
-            return pattern
+            return why
     return None
 
 
@@ -491,12 +241,21 @@ class Comparison:
                         theirs)
         return theirs, said
 
+    def restart(self):
+        """After a failure our program may be gone, or hang."""
+        self.ours.process.kill()
+        self.ours.process.wait()
+        self.ours = Ours()
+
     def print(self):
         for (kind, what), n in sorted(self.counts.items()):
             print("%-6s %8d  %s" % (kind, n, what))
             for (k, w, reason), m in sorted(self.reasons.items()):
                 if (k, w) == (kind, what):
                     print("       %8d    %s" % (m, reason))
+        print("images compared: %d" % sum(
+            n for (_, what), n in self.counts.items()
+            if not what.startswith("left out")))
 
 
 def generate(kinds, args, seed):
@@ -521,44 +280,55 @@ def generate_from(directory, kind):
         yield n, kind, name, bytes(data), [("b", b"base" * 4000)]
 
 
+def tell_failure(failure, n, kind, name, keep, seed):
+    """Say what is wrong, and keep the image."""
+    print("image %d (%s, %s): %s" % (n, kind, name, failure))
+    kept = os.path.join(keep, "%s-%d" % (kind, n))
+    shutil.copy("image", kept)
+    print("kept: %s" % kept)
+    print("again: VDISK_SEED=%s %s --only %d" % (seed, " ".join(sys.argv),
+                                                 n), flush=True)
+
+
+def compare_one(comparison, image, args, seed):
+    """Compare one image; False if they do not agree."""
+    n, kind, name, data, others = image
+    why = why_left_out(kind, data)
+    if why:
+        comparison.count(kind, "left out: " + why)
+        return True
+    for other, content in (("image", data), *others):
+        with open(other, "wb") as file:
+            file.write(content)
+    try:
+        theirs, said = comparison.compare(kind, data)
+    except Failure as failure:
+        tell_failure(failure, n, kind, name, args.keep, seed)
+        comparison.count(kind, "FAILED")
+        comparison.restart()
+        return False
+    if args.only is not None:
+        shutil.copy("image", os.path.join(args.keep, "image"))
+        print("QEMU: %s\nvdisk: %s" % (theirs, said))
+    return True
+
+
 def run(args, seed):
+    """Compare images in the present directory; gives the exit status."""
     comparison = Comparison()
-    end = time.monotonic() + args.time if args.time else None
+    end = time.monotonic() + args.time if args.time else float("inf")
     kinds = [args.format] if args.format else list(IMAGES)
-    images = (generate_from(args.corpus, args.format) if args.corpus
-              else generate(kinds, args, seed))
-    for n, kind, name, data, others in images:
-        if end and time.monotonic() > end:
+    status = 0
+    for image in (generate_from(args.corpus, args.format) if args.corpus
+                  else generate(kinds, args, seed)):
+        if time.monotonic() > end:
             break
-        why = why_left_out(kind, data)
-        if why:
-            comparison.count(kind, "left out: " + why)
-            continue
-        for other, content in (("image", data), *others):
-            with open(other, "wb") as file:
-                file.write(content)
-        try:
-            said = comparison.compare(kind, data)
-        except Failure as failure:
-            print("image %d (%s, %s): %s" % (n, kind, name, failure))
-            print("again: VDISK_SEED=%s %s --only %d" % (
-                seed, " ".join(sys.argv), n))
-            kept = os.path.join(args.keep, "%s-%d" % (kind, n))
-            shutil.copy("image", kept)
-            print("kept: %s" % kept)
-            comparison.count(kind, "FAILED")
+        if not compare_one(comparison, image, args, seed):
+            status = 1
             if not args.all:
                 break
-            comparison.ours.process.kill()
-            comparison.ours = Ours()
-        if args.only is not None:
-            shutil.copy("image", os.path.join(args.keep, "image"))
-            print("QEMU: %s\nvdisk: %s" % said)
     comparison.print()
-    total = sum(n for (_, what), n in comparison.counts.items()
-                if not what.startswith("left out"))
-    print("images compared: %d" % total)
-    return any(what == "FAILED" for _, what in comparison.counts)
+    return status
 
 
 def main():
@@ -577,9 +347,9 @@ def main():
     seed = os.environ.get("VDISK_SEED", "1")
     with tempfile.TemporaryDirectory() as directory:
         os.chdir(directory)
-        failed = run(args, seed)
+        status = run(args, seed)
         os.chdir(args.keep)
-    return 1 if failed else 0
+    return status
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import tempfile
 import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../e2e"))
+sys.dont_write_bytecode = True
 
 import qemu
 import vhd_image
