@@ -252,8 +252,10 @@ check-valgrind: unit-programs
 
 # --- Fuzzing ------------------------------------------------------------
 
-$(OBJ)/tests/fuzz/%.o: override CFLAGS += -I. -Itests/unit -Itests/fuzz \
-    $(HARNESS_FLAGS)
+$(OBJ)/tests/fuzz/%.o: override CFLAGS += -I. -Itools -Itests/unit \
+    -Itests/fuzz $(HARNESS_FLAGS) \
+    $(shell $(PKG_CONFIG) --cflags $(TOOL_PKGS))
+FUZZ_LIBS := $(LIB_LIBS) $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS))
 
 # All of the tool but the commands.
 $(FUZZ_TOOLS): $(patsubst %.c,$(OBJ)/%.o,$(filter-out tools/main.c \
@@ -265,14 +267,14 @@ $(FUZZ): $(O)build/fuzz/fuzz-%: $(OBJ)/tests/fuzz/fuzz-%.o \
     $(FUZZ_TOOLS) $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIB_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
 
 # The same targets with a main of their own.
 $(REPLAY): $(O)build/replay/replay-%: $(OBJ)/tests/fuzz/fuzz-%.o \
     $(OBJ)/tests/fuzz/replay.o $(FUZZ_SUPPORT_O) $(FUZZ_TOOLS) $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
 
 fuzz-programs: $(FUZZ)
 

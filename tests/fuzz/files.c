@@ -12,19 +12,21 @@
 
 #include "error.h"
 #include "fuzz.h"
+#include "source/read-ahead.h"
 #include "util/align.h"
 #include "util/minmax.h"
 
 /* What a hole starts and ends at a multiple of. */
 #define HOLE_UNIT 512
+#define KIND_UNIT 4096
 
 #define UNITS_MAX (FUZZ_FILE_SIZE_MAX / HOLE_UNIT)
 
 struct file {
   uint8_t *end;                 /* where the bytes end, always */
   size_t size;
-  bool holes_known;
-  bool is_hole[UNITS_MAX];
+  bool zeros_known;
+  bool is_zero[UNITS_MAX];
   bool large;
 };
 
@@ -33,6 +35,7 @@ static unsigned file_count, open_count;
 static uint64_t meter;
 static unsigned fault;          /* reads until one fails; 0: none will */
 static bool fault_taken;
+static bool reads_ahead;        /* a small read brings a large block */
 
 /* A source of one of them. */
 struct guarded {
@@ -77,7 +80,7 @@ fuzz_files_add (const uint8_t *bytes, size_t size)
   if (file->end == NULL)
     make_room (file);
   file->size = size;
-  file->holes_known = false;
+  file->zeros_known = false;
   file->large = false;
   if (size > 0)
     memcpy (file->end - size, bytes, size);
@@ -118,30 +121,34 @@ guarded_pread (struct source *source, void *buffer, size_t count,
 
 /* Find the units that are all zeros. */
 static void
-find_holes (struct file *file)
+find_zeros (struct file *file)
 {
   size_t i, unit;
 
-  if (file->holes_known)
+  if (file->zeros_known)
     return;
   for (i = 0; i < file->size; i += HOLE_UNIT) {
     unit = min_u64 (HOLE_UNIT, file->size - i);
-    file->is_hole[i / HOLE_UNIT] = fuzz_is_zeros (bytes_of (file) + i, unit);
+    file->is_zero[i / HOLE_UNIT] = fuzz_is_zeros (bytes_of (file) + i, unit);
   }
-  file->holes_known = true;
+  file->zeros_known = true;
 }
 
-/* The unit that 'offset' is in: a hole? */
-static bool
-is_hole (const struct file *file, uint64_t offset)
+/* What the unit is that 'offset' is in.  Where it is all zeros, it is now a
+ * hole and now space that is reserved. */
+static enum vdisk_kind
+kind_at (const struct file *file, uint64_t offset)
 {
-  return offset >= round_up (file->size, HOLE_UNIT) ||
-    file->is_hole[offset / HOLE_UNIT];
+  if (offset >= round_up (file->size, HOLE_UNIT))
+    return VDISK_HOLE;
+  if (!file->is_zero[offset / HOLE_UNIT])
+    return VDISK_DATA;
+  return offset / KIND_UNIT % 2 == 1 ? VDISK_ZERO : VDISK_HOLE;
 }
 
 static int
 guarded_extent (struct source *source, uint64_t offset, uint64_t *length,
-                bool *hole, struct vdisk_error *error)
+                enum vdisk_kind *kind, struct vdisk_error *error)
 {
   const struct file *file = ((const struct guarded *) source)->file;
   uint64_t end = (offset / HOLE_UNIT + 1) * HOLE_UNIT;
@@ -150,10 +157,10 @@ guarded_extent (struct source *source, uint64_t offset, uint64_t *length,
                "asked for", (unsigned long long) offset, source->name);
   if (count_read (1))
     return error_set (error, EIO, "%s: a search fails", source->name);
-  *hole = is_hole (file, offset);
-  while (end < file->size && is_hole (file, end) == *hole)
+  *kind = kind_at (file, offset);
+  while (end < file->size && kind_at (file, end) == *kind)
     end += HOLE_UNIT;
-  if (end >= file->size && *hole)
+  if (end >= file->size && *kind == VDISK_HOLE)
     end = source->size;
   *length = min_u64 (end, source->size) - offset;
   return 0;
@@ -163,6 +170,7 @@ static void
 guarded_close (struct source *source)
 {
   open_count--;
+  read_ahead_free (source->ahead);
   free (source->name);
   free (source);
 }
@@ -186,13 +194,16 @@ fuzz_files_open (unsigned number, const struct fuzz_control *control)
   fuzz_assert (guarded && (guarded->source.name = strdup (name)),
                "out of memory");
   file->large = control->large;
+  reads_ahead = control->ahead;
   guarded->source.ops = &guarded_ops;
   guarded->source.size = fuzz_files_size (number);
   guarded->source.sparse = control->sparse;
   guarded->source.inode = control->anonymous ? 0 : number + 1;
   guarded->file = file;
   if (control->sparse)
-    find_holes (file);
+    find_zeros (file);
+  if (control->ahead)
+    guarded->source.ahead = read_ahead_new (&guarded->source);
   open_count++;
   return &guarded->source;
 }
@@ -277,6 +288,8 @@ fuzz_meter_start (void)
 void
 fuzz_meter_check (const char *what, uint64_t limit)
 {
+  if (reads_ahead)
+    limit *= READ_AHEAD_BLOCK / 512;
   fuzz_assert (meter <= limit, "%s: %llu reads, must be at most %llu",
                what, (unsigned long long) meter,
                (unsigned long long) limit);

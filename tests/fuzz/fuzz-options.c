@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Fuzz target: text from people and from images.  The first byte says what
  * the rest is: an option of the library ("name=value"), the arguments of
- * 'vdisk map' (a line each), UTF-16, or bytes for a JSON document.
+ * 'vdisk map' or 'vdisk export' (a line each), UTF-16, or bytes for a JSON
+ * document.
  */
 
 #include <errno.h>
@@ -16,8 +17,9 @@
 
 #include "describe.h"
 #include "fuzz.h"
+#include "tools/export/request.h"
 #include "tools/image-options.h"
-#include "tools/map-request.h"
+#include "tools/map/request.h"
 #include "tools/tool.h"
 #include "util/minmax.h"
 #include "util/utf16.h"
@@ -113,22 +115,12 @@ check_option (char *text)
   vdisk_options_free (options);
 }
 
-static void
-check_arguments (char *text)
+/* Make lines the arguments of a command. */
+static int
+split_arguments (char *text, char *argv[ARGUMENTS_MAX + 2])
 {
-  char *argv[ARGUMENTS_MAX + 2] = { (char *) "map" };
-  struct map_request request = {
-    .command = "map", .writer = map_writers[0],
-    .options = vdisk_options_new (),
-  };
-  static FILE *nowhere;
-  FILE *terminal = stderr;
-  const char *image;
   char *rest = NULL, *argument;
   int argc = 1;
-
-  if (nowhere == NULL)
-    nowhere = fopen ("/dev/null", "w");
 
   for (argument = strtok_r (text, "\n", &rest);
        argument && argc < ARGUMENTS_MAX;
@@ -137,9 +129,36 @@ check_arguments (char *text)
   optind = 0;
   opterr = 0;
   complaints = 0;
-  stderr = nowhere;
+  return argc;
+}
+
+/* Some complaints are printed without complain. */
+static void
+silence (bool silent)
+{
+  static FILE *nowhere, *terminal;
+
+  if (nowhere == NULL) {
+    nowhere = fopen ("/dev/null", "w");
+    terminal = stderr;
+  }
+  stderr = silent ? nowhere : terminal;
+}
+
+static void
+check_map_arguments (char *text)
+{
+  char *argv[ARGUMENTS_MAX + 2] = { (char *) "map" };
+  struct map_request request = {
+    .command = "map", .writer = map_writers[0],
+    .options = vdisk_options_new (),
+  };
+  const int argc = split_arguments (text, argv);
+  const char *image;
+
+  silence (true);
   image = map_request_parse (&request, argc, argv);
-  stderr = terminal;
+  silence (false);
   if (image) {
     fuzz_assert (complaints == 0 && !request.help,
                  "there is an image, and a complaint");
@@ -149,6 +168,27 @@ check_arguments (char *text)
                  (unsigned long long) request.cluster_size);
   }
   vdisk_options_free (request.options);
+}
+
+static void
+check_export_arguments (char *text)
+{
+  char *argv[ARGUMENTS_MAX + 2] = { (char *) "export" };
+  struct export_request request = { 0 };
+  const int argc = split_arguments (text, argv);
+  bool right;
+
+  silence (true);
+  right = export_request_parse (&request, argc, argv);
+  silence (false);
+  if (right && !request.help) {
+    fuzz_assert (complaints == 0, "all is right, and there is a complaint");
+    fuzz_assert (request.exporter && request.source_count > 0 &&
+                 request.sources[0].name, "there is nothing to export");
+    fuzz_assert (request.measure || request.destination,
+                 "there is no destination");
+  }
+  export_request_free (&request);
 }
 
 /* What iconv makes of UTF-16 that has no byte order mark and no NUL: its
@@ -235,8 +275,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   memcpy (text, data + 1, size);
   text[size] = '\0';
   switch (kind % 8) {
-  case 0: case 1: case 2: check_option (text); break;
-  case 3: case 4: check_arguments (text); break;
+  case 0: case 1: check_option (text); break;
+  case 2: check_export_arguments (text); break;
+  case 3: case 4: check_map_arguments (text); break;
   case 5: check_json (text, size); break;
   default: check_utf16 (text, size, kind & 1); break;
   }

@@ -19,6 +19,7 @@
 #define CONTROL_ANONYMOUS 0x10
 #define CONTROL_LARGE 0x20
 #define CONTROL_FAULTY 0x40
+#define CONTROL_AHEAD 0x80
 
 void
 fuzz_fail (const char *format, ...)
@@ -84,6 +85,7 @@ fuzz_take_control (const uint8_t **data, size_t *size,
     .anonymous = flags & CONTROL_ANONYMOUS,
     .large = flags & CONTROL_LARGE,
     .faulty = flags & CONTROL_FAULTY,
+    .ahead = flags & CONTROL_AHEAD,
     .random = { .state = seed },
   };
   *data += FUZZ_CONTROL_SIZE;

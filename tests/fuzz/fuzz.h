@@ -32,6 +32,7 @@ struct fuzz_control {
   bool anonymous;               /* files cannot be told to be the same */
   bool large;                   /* much of zeros follows the bytes */
   bool faulty;                  /* now and then a read fails */
+  bool ahead;                   /* files are read ahead */
   struct random random;         /* where to look */
 };
 

@@ -15,6 +15,10 @@ static const char *const words[] = {
   "65536", "64k", "99999999999999999999", "18446744073709551615", "M", "G",
   "\n--", "\n--output=", "\n--start=", "\n--length=", "\n--totals",
   "\n--cluster-size=", "\n--qemu-version=", "7.2", "10.0", "qemu",
+  "\n--measure", "\n--threads=", "\n--progress=", "\n--compression=",
+  "\n--refcount-bits=", "\n--diff=", "\n--backing=", "\n--parent=",
+  "\n--uuid=", "\n--prefix=", "\n--checksum=", "\n--block-size=",
+  "\n-Ovhd", "\n-Oxva", "=Ref:7", "\n--data-file=", "\n-c", "zstd",
   "intervals", "clusters", "nbdinfo", "svg", "\nimage", ".", "/",
   "\xfe\xff", "\xff\xfe", "\xd8\x3d", "\xde\x00", "\xc3\xa4", "\xed\xa0",
 };

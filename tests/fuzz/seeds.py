@@ -263,6 +263,11 @@ def options_seeds():
             "--start=1M\n--length=2k\n--totals\ndisk",
             "--output=intervals\n--cluster-size=64k\n--format=raw\ndisk")):
         yield "arguments-%d" % number, b"\3" + text.encode()
+    for number, text in enumerate((
+            "-Oqcow2\n--cluster-size=64k\n--diff=base\ndisk\nout",
+            "-Oxva\na=Ref:1\nb=Ref:2\nout", "--measure\ndisk",
+            "-Ovhd\n--uuid=00112233-4455-6677-8899-aabbccddeeff\na\nb")):
+        yield "export-%d" % number, b"\2" + text.encode()
     for number, text in enumerate(("name", "n\u00e4me \U0001f4be", "a\0b")):
         yield "json-%d" % number, b"\5" + text.encode()
         yield "utf16-le-%d" % number, b"\6" + text.encode("utf-16-le")
