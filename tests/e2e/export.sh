@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2034,SC2154
+# What the tests of vdisk export share; sourced after functions.sh.
+
+export VDISK=${VDISK:-$top/tools/vdisk}
+ulimit -c 0
+
+outputs=(raw qcow2 vhd xva chunked)
+how_far='after [0-9]+ of [0-9]+ bytes'
+
+# usage REGEX ARG...: wrong use of vdisk export.  The exit status is 2,
+# nothing is printed but a message and where to look, and no file "out"
+# comes of it.
+usage ()
+{
+    local regex=$1 status=0
+
+    shift
+    timeout 60 "$VDISK" export "$@" > printed 2> said || status=$?
+    [ $status -eq 2 ] || die "status $status, not 2: $*: $(cat said)"
+    grep -Eq -- "$regex" said || die "$*: not '$regex': $(cat said)"
+    grep -q "^Try 'vdisk export --help'" said ||
+        die "$*: no hint to the help: $(cat said)"
+    [ ! -s printed ] || die "$*: it has printed: $(head -c 200 printed)"
+    [ ! -e out ] || die "there is a file in spite of $*"
+    checked "$(head -n 1 said)"
+}
+
+# error REGEX ARG...: vdisk export cannot do it.  The exit status is 1, there
+# is one message, and no file "out".
+error ()
+{
+    local regex=$1
+
+    shift
+    status=0
+    timeout 60 "$VDISK" export "$@" > /dev/null 2> said || status=$?
+    told "$*" "$regex"
+    [ ! -e out ] || die "half a file is left: $*"
+}
+
+# told WHAT REGEX: after something has set $status and left its messages in
+# the file "said", that is status 1 and one message that matches.
+told ()
+{
+    [ "$status" -eq 1 ] || die "status $status, not 1: $1: $(cat said)"
+    [ "$(wc -l < said)" -eq 1 ] || die "$1: not one message: $(cat said)"
+    grep -Eq -- "$2" said ||
+        die "$1: it does not say '$2': $(cat said)"
+    checked "$1: $(cat said)"
+}
+
+# wait_until COMMAND [ARG...]: at most 20 seconds.
+wait_until ()
+{
+    local i
+
+    for (( i = 0; i < 2000; i++ )); do
+        ! "$@" || return 0
+        sleep 0.01
+    done
+    die "in vain: $*"
+}
+
+# start_server NAME ARG...: nbdkit, as it comes.  Sets $uri and $server.
+start_server ()
+{
+    local socket=$tmp/$1
+
+    shift
+    nbdkit --exit-with-parent -f -U "$socket" -P "$socket.pid" "$@" \
+        > "$socket.log" 2>&1 &
+    server=$!
+    server_pids+=("$server")
+    uri="nbd+unix:///?socket=$socket"
+    wait_until test -e "$socket.pid"
+}
+
+# start_writer IMAGE FORMAT: QEMU has it open for writing.  Sets $server.
+start_writer ()
+{
+    qemu-nbd -t -f "$2" -k "$tmp/writer" "$1" &
+    server=$!
+    server_pids+=("$server")
+    wait_until test -S "$tmp/writer"
+}
+
+stop_server ()
+{
+    kill "$server"
+    wait "$server" || true
+    rm -f "$tmp/writer"
+}
