@@ -101,7 +101,8 @@ put_bytes (struct making *making, const void *bytes, size_t count,
     making->is_full = true;
     return;
   }
-  memcpy (making->cluster + making->used, bytes, count);
+  if (count > 0)
+    memcpy (making->cluster + making->used, bytes, count);
   making->used += padded;
 }
 
