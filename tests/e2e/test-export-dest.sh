@@ -59,6 +59,8 @@ cmp plain.qcow2 before/plain.qcow2
 cp disk.qcow2 named
 "$VDISK" export -O qcow2 --diff=disk.qcow2 --backing=named plain.qcow2 named
 checked "a name that is recorded is only a name"
+# What becomes ova.xml is not overwritten either.
+untouched disk.qcow2 ova.xml -O xva --ova-xml=ova.xml
 
 # --- A file that QEMU uses
 
@@ -82,6 +84,11 @@ error 'No such file|empty' disk.qcow2 ''
 ln -s none/there dangling
 error 'dangling: No such file' disk.qcow2 dangling
 [ -L dangling ] || die "the link is gone"
+ln -s later link
+"$VDISK" export -O qcow2 disk.qcow2 link
+cmp later plain.qcow2
+[ -L link ] || die "the link is gone"
+checked "to where a link leads"
 
 mkdir read-only
 touch read-only/there
@@ -117,6 +124,3 @@ checked "behind --"
 ( umask 027; "$VDISK" export disk.qcow2 mode.raw )
 [ "$(stat -c %a mode.raw)" = 640 ] || die "mode $(stat -c %a mode.raw)"
 checked "the umask counts"
-
-# What becomes ova.xml is not overwritten either.
-untouched disk.qcow2 ova.xml -O xva --ova-xml=ova.xml

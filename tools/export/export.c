@@ -63,15 +63,31 @@ write_to_sink (struct export *export, struct vdisk_error *error)
                     " bytes", why.message, export->done, export->total);
 }
 
+/* Nothing that is read may be what is written to. */
+static int
+check_apart (const struct export *export, struct vdisk_error *error)
+{
+  const char *ova_xml = export->options->ova_xml;
+  size_t i;
+
+  for (i = 0; i < export->disk_count; ++i)
+    if (sink_check_apart_from_disk (export->sink, export->disks[i],
+                                    error) == -1)
+      return -1;
+  if (export->base &&
+      sink_check_apart_from_disk (export->sink, export->base, error) == -1)
+    return -1;
+  return ova_xml ? sink_check_apart (export->sink, ova_xml, error) : 0;
+}
+
 int
 export_run (struct export *export, struct vdisk_error *error)
 {
   int r = -1;
 
   error_clear (error);
-  export->sink = sink_open (export->destination, export->disks,
-                            export->disk_count, error);
-  if (export->sink)
+  export->sink = sink_open (export->destination, error);
+  if (export->sink && check_apart (export, error) == 0)
     r = write_to_sink (export, error);
   progress_hide (&export->progress);
   sink_close (export->sink);

@@ -18,6 +18,7 @@
 #include "error.h"
 #include "format/qcow2-disk.h"
 #include "util/align.h"
+#include "util/cleanup.h"
 #include "util/minmax.h"
 
 #define PIECE_LENGTH (1 << 20)
@@ -110,6 +111,18 @@ all_clusters (const struct qcow2_layout *layout)
     layout->l1_clusters + layout->l2_clusters + layout->data_clusters;
 }
 
+/* Find out before anything is written whether all fits in the header. */
+static int
+check_header (const struct export *export,
+              const struct qcow2_layout *layout, struct vdisk_error *error)
+{
+  CLEANUP_FREE uint8_t *cluster = malloc (layout->cluster_size);
+
+  if (cluster == NULL)
+    return error_no_memory (error, "export");
+  return qcow2_make_header (export, layout, 0, 0, cluster, error);
+}
+
 static int
 qcow2_plan (struct export *export, struct vdisk_error *error)
 {
@@ -121,6 +134,8 @@ qcow2_plan (struct export *export, struct vdisk_error *error)
   if (layout == NULL)
     return error_no_memory (error, "export");
   if (plan_layout (export, layout, error) == -1)
+    return -1;
+  if (check_header (export, layout, error) == -1)
     return -1;
   export->size = all_clusters (layout) * layout->cluster_size;
   if (!has_own_data (export))

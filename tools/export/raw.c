@@ -20,7 +20,14 @@
  * that small. */
 #define GRAIN 4096
 
-/* A thread's copying of a piece: data that was found and not copied yet. */
+static bool
+is_data (const struct vdisk_extent *extent)
+{
+  return extent->kind == VDISK_DATA || extent->kind == VDISK_PACKED;
+}
+
+/* A thread's copying of a piece, of which it counts the data in
+ * piece->extra: data that was found and not copied yet. */
 struct copying {
   struct export *export;
   struct piece *piece;
@@ -107,8 +114,11 @@ static int
 copy_extent (struct copying *copying, const struct vdisk_extent *extent)
 {
   const uint64_t end = extent->offset + extent->length;
+  uint64_t *data = copying->piece->extra;
 
-  if (extent->kind != VDISK_DATA && extent->kind != VDISK_PACKED) {
+  if (is_data (extent))
+    *data += extent->length;
+  if (!is_data (extent)) {
     if (copy_found (copying) == -1 ||
         sink_zero (copying->export->sink, extent->length, extent->offset,
                    copying->error) == -1)
@@ -138,8 +148,10 @@ static int
 copy_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
 {
   struct export *export = opaque;
+  uint64_t *data = piece->extra;
   unsigned i;
 
+  *data = 0;
   for (i = 0; i < piece->range_count; ++i) {
     const struct range *range = &piece->ranges[i];
     struct vdisk_error why = { 0 };
@@ -160,8 +172,10 @@ copy_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
 static int
 count_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
 {
+  const uint64_t *data = piece->extra;
+
   (void) error;
-  export_advance (opaque, piece->length);
+  export_advance (opaque, *data);
   return 0;
 }
 
@@ -193,7 +207,8 @@ write_anywhere (struct export *export, const struct units *units,
 {
   const struct pipeline_ops ops = {
     .piece_length = PIECE_LENGTH, .buffer_size = PIECE_LENGTH,
-    .one_range = true, .work = copy_piece, .write = count_piece,
+    .extra_size = sizeof (uint64_t), .one_range = true,
+    .work = copy_piece, .write = count_piece,
   };
   const uint64_t size = vdisk_size (units->disk);
   struct zeroing zeroing = { .export = export, .units = units };
@@ -213,10 +228,26 @@ write_anywhere (struct export *export, const struct units *units,
 }
 
 static int
+count_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  uint64_t *data = opaque;
+
+  if (is_data (extent))
+    *data += extent->length;
+  return 0;
+}
+
+static int
 read_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
 {
   const struct export *export = opaque;
+  const struct range *range = &piece->ranges[0];
+  uint64_t *data = piece->extra;
 
+  *data = 0;
+  if (vdisk_extents (export->disks[0], range->offset, range->length,
+                     count_extent, data, error) == -1)
+    return -1;
   return export_read_piece (export->disks[0], piece, error);
 }
 
@@ -231,8 +262,7 @@ write_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
                       error) == -1 ||
       sink_put (sink, piece->buffer, piece->size, error) == -1)
     return -1;
-  export_advance (export, piece->length);
-  return 0;
+  return count_piece (export, piece, error);
 }
 
 static int
@@ -241,7 +271,8 @@ write_in_order (struct export *export, const struct units *units,
 {
   const struct pipeline_ops ops = {
     .piece_length = PIECE_LENGTH, .buffer_size = PIECE_LENGTH,
-    .one_range = true, .work = read_piece, .write = write_piece,
+    .extra_size = sizeof (uint64_t), .one_range = true,
+    .work = read_piece, .write = write_piece,
   };
 
   if (export_units_through (export, units, &ops, export, error) == -1)
@@ -265,14 +296,13 @@ raw_write_disk (struct export *export, struct vdisk_error *error)
 int
 raw_plan (struct export *export, struct vdisk_error *error)
 {
-  const struct units units = {
-    .disk = export->disks[0], .size = PIECE_LENGTH,
-  };
+  /* To the byte: the progress is that of data. */
+  const struct units bytes = { .disk = export->disks[0], .size = 1 };
   struct unit_count count;
 
-  if (export_count_units (&units, &count, error) == -1)
+  if (export_count_units (&bytes, &count, error) == -1)
     return -1;
-  export->size = vdisk_size (units.disk);
+  export->size = vdisk_size (bytes.disk);
   export->total = count.bytes;
   return 0;
 }

@@ -340,6 +340,14 @@ take_prefix (struct export_prefixes *prefixes)
   return true;
 }
 
+/* Take the value of the option number 'index' as it is. */
+static bool
+take_name (int index, const char **name)
+{
+  *name = optarg;
+  return *optarg != '\0' || wrong (longopts[index].name, "a name");
+}
+
 static bool
 take_option (struct parsing *parsing, int opt, int index)
 {
@@ -363,12 +371,13 @@ take_option (struct parsing *parsing, int opt, int index)
   case OPTION_REFCOUNT_BITS:  return take_refcount_bits (options);
   case OPTION_DATA_FILE_RAW:  options->data_file_raw = true;
                               /* fall through */
-  case OPTION_DATA_FILE:      options->data_file = optarg; return true;
+  case OPTION_DATA_FILE:      return take_name (index, &options->data_file);
   case OPTION_PARENT:
-  case OPTION_DIFF:           request->base = optarg; return true;
+  case OPTION_DIFF:           return take_name (index, &request->base);
   case OPTION_DIFF_FORMAT:    return take_diff_format (request);
-  case OPTION_BACKING:        options->backing = optarg; return true;
-  case OPTION_BACKING_FORMAT: options->backing_format = optarg; return true;
+  case OPTION_BACKING:        return take_name (index, &options->backing);
+  case OPTION_BACKING_FORMAT:
+    return take_name (index, &options->backing_format);
   case 'c':
     parsing->given[OPTION_COMPRESSION] = true;
     return take_compression (options, "zlib");
@@ -381,7 +390,7 @@ take_option (struct parsing *parsing, int opt, int index)
   case OPTION_UUID:           return take_uuid (options);
   case OPTION_PREFIX:         return take_prefix (&parsing->prefixes);
   case OPTION_CHECKSUM:       return take_checksum (options);
-  case OPTION_OVA_XML:        options->ova_xml = optarg; return true;
+  case OPTION_OVA_XML:        return take_name (index, &options->ova_xml);
   case OPTION_IMAGE:
   case OPTION_FORCE_SHARE:
     return image_options_take (request->image_options, opt, longopts, index);

@@ -26,6 +26,7 @@
 
 struct file {
   struct sink sink;
+  char *path;                   /* without symbolic links, to remove it */
   int fd;
   bool is_regular;
   bool is_new;                  /* there was no such file before */
@@ -70,7 +71,7 @@ file_begin (struct sink *sink, uint64_t size, bool preallocate,
   struct file *file = (struct file *) sink;
 
   if (file->is_regular) {
-    interrupt_set_partial (sink->name);
+    interrupt_set_partial (file->path);
     return begin_regular (file, size, preallocate, error);
   }
   if (preallocate)
@@ -175,12 +176,13 @@ file_close (struct sink *sink)
   struct file *file = (struct file *) sink;
 
   interrupt_set_partial (NULL);
-  if (file->is_regular && !file->is_finished &&
+  if (file->path && file->is_regular && !file->is_finished &&
       (file->is_new || sink->has_begun))
-    unlink (sink->name);
+    unlink (file->path);
   if (file->fd >= 0)
     close (file->fd);
   free (sink->name);
+  free (file->path);
   free (file);
 }
 
@@ -220,39 +222,13 @@ new_file (int fd, const char *name, struct vdisk_error *error)
   return file;
 }
 
-/* Refuse a file that is being read. */
-static int
-check_against (const struct file *file, const struct stat *st,
-               struct vdisk *disk, struct vdisk_error *error)
-{
-  unsigned depth;
-
-  for (depth = 0; depth < vdisk_layers (disk); ++depth) {
-    const char *names[] = {
-      vdisk_layer_file (disk, depth), vdisk_layer_data_file (disk, depth),
-    };
-    struct stat read;
-    size_t i;
-
-    for (i = 0; i < 2; ++i)
-      if (stat (names[i], &read) == 0 && read.st_dev == st->st_dev &&
-          read.st_ino == st->st_ino)
-        return error_set (error, EINVAL, "%s: this is a file of what is "
-                          "exported (%s), and would be destroyed",
-                          file->sink.name, names[i]);
-  }
-  return 0;
-}
-
 /* Find out what kind of file it is, and that it may be written. */
 static int
-examine (struct file *file, struct vdisk *const *disks, size_t disk_count,
-         struct vdisk_error *error)
+examine (struct file *file, struct vdisk_error *error)
 {
   struct sink *sink = &file->sink;
   struct stat st;
   off_t end;
-  size_t i;
 
   if (fstat (file->fd, &st) == -1)
     return file_error (sink, "looking at it", error);
@@ -262,9 +238,8 @@ examine (struct file *file, struct vdisk *const *disks, size_t disk_count,
     sink->is_stream = true;
     return 0;
   }
-  for (i = 0; i < disk_count; ++i)
-    if (check_against (file, &st, disks[i], error) == -1)
-      return -1;
+  sink->device = st.st_dev;
+  sink->inode = st.st_ino;
   if (file_lock_for_writing (file->fd, sink->name, error) == -1)
     return -1;
   if (file->is_regular)
@@ -277,6 +252,17 @@ examine (struct file *file, struct vdisk *const *disks, size_t disk_count,
   return 0;
 }
 
+/* Of what may have to be removed: the file, not a link to it. */
+static int
+find_path (struct file *file, const char *path, struct vdisk_error *error)
+{
+  if (!file->is_regular)
+    return 0;
+  file->path = realpath (path, NULL);
+  return file->path ? 0
+    : file_error (&file->sink, "finding its path", error);
+}
+
 /* Locks need a descriptor that can be read, a pipe one that cannot.  A
  * block device that is in use (mounted, say) cannot be opened with
  * O_EXCL. */
@@ -287,7 +273,8 @@ open_existing (const char *path)
   int flags = O_WRONLY;
 
   if (stat (path, &st) == -1)
-    return -1;
+    /* A symbolic link to what is not there yet. */
+    return open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (S_ISREG (st.st_mode))
     flags = O_RDWR;
   else if (S_ISBLK (st.st_mode))
@@ -296,8 +283,7 @@ open_existing (const char *path)
 }
 
 struct sink *
-sink_file_open (const char *path, struct vdisk *const *disks,
-                size_t disk_count, struct vdisk_error *error)
+sink_file_open (const char *path, struct vdisk_error *error)
 {
   int fd = open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   bool is_new = fd != -1;
@@ -316,7 +302,7 @@ sink_file_open (const char *path, struct vdisk *const *disks,
     return NULL;
   }
   file->is_new = is_new;
-  if (examine (file, disks, disk_count, error) == -1) {
+  if (examine (file, error) == -1 || find_path (file, path, error) == -1) {
     file_close (&file->sink);
     return NULL;
   }

@@ -3,20 +3,49 @@
 
 #include "export/sink.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "error.h"
 #include "util/minmax.h"
 
 struct sink *
-sink_open (const char *destination, struct vdisk *const *disks,
-           size_t disk_count, struct vdisk_error *error)
+sink_open (const char *destination, struct vdisk_error *error)
 {
   if (strcmp (destination, "-") == 0)
     return sink_stdout (error);
   if (vdisk_is_uri (destination))
     return sink_nbd_open (destination, error);
-  return sink_file_open (destination, disks, disk_count, error);
+  return sink_file_open (destination, error);
+}
+
+int
+sink_check_apart (const struct sink *sink, const char *path,
+                  struct vdisk_error *error)
+{
+  struct stat st;
+
+  if ((sink->device != 0 || sink->inode != 0) && stat (path, &st) == 0 &&
+      st.st_dev == sink->device && st.st_ino == sink->inode)
+    return error_set (error, EINVAL, "%s: this is a file of what is exported "
+                      "(%s), and would be destroyed", sink->name, path);
+  return 0;
+}
+
+int
+sink_check_apart_from_disk (const struct sink *sink, struct vdisk *disk,
+                            struct vdisk_error *error)
+{
+  unsigned depth;
+
+  for (depth = 0; depth < vdisk_layers (disk); ++depth)
+    if (sink_check_apart (sink, vdisk_layer_file (disk, depth),
+                          error) == -1 ||
+        sink_check_apart (sink, vdisk_layer_data_file (disk, depth),
+                          error) == -1)
+      return -1;
+  return 0;
 }
 
 int

@@ -50,17 +50,22 @@ struct sink {
   bool is_zeroed;               /* reads as zeros once it has begun */
   bool has_begun;
   uint64_t position;            /* of sink_put */
+  uint64_t device, inode;       /* of a file; 0, 0: it is none */
 };
 
 /* Open the destination that the user has named: a path, "-" for standard
- * output, or an NBD URI.  It must not be a file that one of the disks is
- * read from.  Nothing is lost before sink_begin.  NULL on error. */
-struct sink *sink_open (const char *destination, struct vdisk *const *disks,
-                        size_t disk_count, struct vdisk_error *error);
+ * output, or an NBD URI.  Nothing is lost before sink_begin.  NULL on
+ * error. */
+struct sink *sink_open (const char *destination, struct vdisk_error *error);
+
+/* -1 if the sink is a file that is read from, or one of a disk's. */
+int sink_check_apart (const struct sink *sink, const char *path,
+                      struct vdisk_error *error);
+int sink_check_apart_from_disk (const struct sink *sink, struct vdisk *disk,
+                                struct vdisk_error *error);
 
 /* The implementations.  NULL on error. */
-struct sink *sink_file_open (const char *path, struct vdisk *const *disks,
-                             size_t disk_count, struct vdisk_error *error);
+struct sink *sink_file_open (const char *path, struct vdisk_error *error);
 struct sink *sink_stdout (struct vdisk_error *error);
 struct sink *sink_nbd_open (const char *uri, struct vdisk_error *error);
 
