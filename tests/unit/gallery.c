@@ -320,9 +320,22 @@ make_qed (void)
   qed_image_free (&image);
 }
 
+/* Until they are on the disk files may change: in the space they take, and
+ * in where they have holes. */
+static void
+settle (const char *name)
+{
+  int fd = open (scratch_path (name), O_RDONLY | O_CLOEXEC);
+
+  ck_assert_msg (fd >= 0 && fsync (fd) == 0, "%s", name);
+  close (fd);
+}
+
 void
 gallery_setup (void)
 {
+  size_t i;
+
   dice = (struct random) { .state = 77 };
   scratch_setup ();
   make_raw ("disk.raw", DISK + 3 * CLUSTER + 77);
@@ -332,6 +345,9 @@ gallery_setup (void)
   make_external ();
   make_vhds ();
   make_qed ();
+  settle ("data.raw");
+  for (i = 0; i < gallery_count; ++i)
+    settle (gallery[i].file);
 }
 
 struct vdisk *

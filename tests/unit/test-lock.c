@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,14 +124,28 @@ static const struct {
   { 203, F_WRLCK, "another program has locked this image" },
 };
 
+/* How a process of this program is called, which has locked a byte.  (Its
+ * name is another one under valgrind.) */
+static const char *
+holder (pid_t pid, int byte)
+{
+  static char text[128];
+  char name[17] = "";
+
+  ck_assert_int_eq (prctl (PR_GET_NAME, name), 0);
+  snprintf (text, sizeof text, ": process %d, %s, has locked byte %d",
+            (int) pid, name, byte);
+  return text;
+}
+
 /* The message for a byte that this process has locked, with 'what'. */
 static const char *
 refusal (const char *path, const char *what, int byte)
 {
   static char message[2 * PATH_MAX];
 
-  snprintf (message, sizeof message, "%s: %s: process %d, test-lock, has "
-            "locked byte %d%s", path, what, (int) getpid (), byte, FORCE);
+  snprintf (message, sizeof message, "%s: %s%s%s", path, what,
+            holder (getpid (), byte), FORCE);
   return message;
 }
 
@@ -174,14 +189,13 @@ START_TEST (writer_of_a_range)
     .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = ranges[_i].start,
     .l_len = ranges[_i].length,
   };
-  char who[128];
+  const char *who;
 
   lock_byte (other, 300, F_RDLCK);
   lock_byte (fd, 50, F_WRLCK);
   ck_assert_int_eq (fcntl (fd, F_OFD_SETLK, &lock), 0);
   ck_assert_ptr_null (source_file_open (path, false, &error));
-  snprintf (who, sizeof who, ": process %d, test-lock, has locked byte %d (",
-            (int) getpid (), ranges[_i].byte);
+  who = holder (getpid (), ranges[_i].byte);
   ck_assert_msg (strstr (error.message, who) != NULL, "%s", error.message);
   close (fd);
   close (other);
@@ -193,9 +207,10 @@ START_TEST (writer_of_another_kind)
 {
   const char *path = scratch_write ("posix", bytes, sizeof bytes);
   struct vdisk_error error = { 0 };
+  const char *who;
   int ready[2];
-  char who[128], c;
   pid_t child;
+  char c;
 
   ck_assert_int_eq (pipe (ready), 0);
   child = fork ();
@@ -210,8 +225,7 @@ START_TEST (writer_of_another_kind)
   ck_assert_ptr_null (source_file_open (path, false, &error));
   kill (child, SIGKILL);
   waitpid (child, NULL, 0);
-  snprintf (who, sizeof who, ": process %d, test-lock, has locked byte 101 (",
-            (int) child);
+  who = holder (child, 101);
   ck_assert_msg (strstr (error.message, who) != NULL, "%s", error.message);
   close (ready[0]);
   close (ready[1]);
