@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -30,6 +31,7 @@ struct search {
   unsigned major, minor;
   uint64_t inode;
   uint64_t byte;
+  int own_fd;                   /* of this process: not the one meant */
   unsigned left;                /* descriptors to look at */
 };
 
@@ -83,9 +85,16 @@ is_number (const char *name)
   return *name && name[strspn (name, "0123456789")] == '\0';
 }
 
+/* Is it the descriptor that asks?  It may hold the lock as well. */
+static bool
+is_own (const struct search *search, const char *pid, const char *fd)
+{
+  return atoi (fd) == search->own_fd && atoi (pid) == getpid ();
+}
+
 /* Does the process whose directory this is hold the lock? */
 static bool
-process_has_it (struct search *search, int process)
+process_has_it (struct search *search, int process, const char *pid)
 {
   int fd = openat (process, "fdinfo", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *directory = fd == -1 ? NULL : fdopendir (fd);
@@ -99,7 +108,8 @@ process_has_it (struct search *search, int process)
     return false;
   }
   while (!found && search->left > 0 && (entry = readdir (directory)))
-    if (is_number (entry->d_name)) {
+    if (is_number (entry->d_name) &&
+        !is_own (search, pid, entry->d_name)) {
       search->left--;
       found = read_text (fd, entry->d_name, info, sizeof info) &&
         info_has_it (search, info);
@@ -136,7 +146,7 @@ search_processes (struct search *search, DIR *proc,
 
       if (process == -1)
         continue;
-      found = process_has_it (search, process);
+      found = process_has_it (search, process, entry->d_name);
       if (found)
         name_process (process, entry->d_name, text);
       close (process);
@@ -147,7 +157,9 @@ search_processes (struct search *search, DIR *proc,
 bool
 lock_holder_find (int fd, off_t byte, pid_t pid, char text[LOCK_HOLDER_MAX])
 {
-  struct search search = { .byte = byte, .left = DESCRIPTORS_MAX };
+  struct search search = {
+    .byte = byte, .own_fd = fd, .left = DESCRIPTORS_MAX,
+  };
   DIR *proc = opendir ("/proc");
   bool found = false;
   struct stat st;

@@ -9,8 +9,8 @@
 
 #define LOCK_HOLDER_MAX 64
 
-/* Find a process that holds a lock on a byte of the open file 'fd', and
- * call it "process 1234, qemu-nbd".  'pid' is what F_OFD_GETLK said: -1
+/* Find a process that holds a lock on a byte of the file 'fd', other than by
+ * 'fd' itself, and call it "process 1234, qemu-nbd".  'pid' is what F_OFD_GETLK said: -1
  * where the lock belongs to an open file and not to a process, as QEMU's
  * do.  False if it cannot be found out: the kernel shows the locks of other
  * users' processes only to root, and those of other PID namespaces to

@@ -202,12 +202,10 @@ START_TEST (writer_of_a_range)
 }
 END_TEST
 
-/* Locks of the old kind belong to a process.  Ours would not hinder us. */
-START_TEST (writer_of_another_kind)
+/* A process that locks a byte and waits to be killed. */
+static pid_t
+start_holder (const char *path, int command, off_t byte, short type)
 {
-  const char *path = scratch_write ("posix", bytes, sizeof bytes);
-  struct vdisk_error error = { 0 };
-  const char *who;
   int ready[2];
   pid_t child;
   char c;
@@ -216,19 +214,53 @@ START_TEST (writer_of_another_kind)
   child = fork ();
   if (child == 0) {
     int fd = open (path, O_RDWR);
-    struct flock lock = lock_of (101, F_WRLCK);
+    struct flock lock = lock_of (byte, type);
 
-    _exit (fcntl (fd, F_SETLK, &lock) == 0 && write (ready[1], "x", 1) == 1 ?
+    _exit (fcntl (fd, command, &lock) == 0 && write (ready[1], "x", 1) == 1 ?
            pause () : 1);
   }
+  close (ready[1]);
   ck_assert_int_eq (read (ready[0], &c, 1), 1);
+  close (ready[0]);
+  return child;
+}
+
+static void
+check_names (const struct vdisk_error *error, pid_t pid, int byte)
+{
+  const char *who = holder (pid, byte);
+
+  ck_assert_int_eq (error->errnum, EBUSY);
+  ck_assert_msg (strstr (error->message, who) != NULL, "%s", error->message);
+}
+
+/* Locks of the old kind belong to a process.  Ours would not hinder us. */
+START_TEST (writer_of_another_kind)
+{
+  const char *path = scratch_write ("posix", bytes, sizeof bytes);
+  pid_t child = start_holder (path, F_SETLK, 101, F_WRLCK);
+  struct vdisk_error error = { 0 };
+
   ck_assert_ptr_null (source_file_open (path, false, &error));
   kill (child, SIGKILL);
   waitpid (child, NULL, 0);
-  who = holder (child, 101);
-  ck_assert_msg (strstr (error.message, who) != NULL, "%s", error.message);
-  close (ready[0]);
-  close (ready[1]);
+  check_names (&error, child, 101);
+}
+END_TEST
+
+/* A lock that we have on the same byte is not the one that hinders us. */
+START_TEST (reader_is_named)
+{
+  const char *path = scratch_write ("read", bytes, sizeof bytes);
+  pid_t child = start_holder (path, F_OFD_SETLK, 201, F_RDLCK);
+  struct vdisk_error error = { 0 };
+  int fd = open_other (path);
+
+  ck_assert_int_eq (file_lock_for_writing (fd, path, &error), -1);
+  kill (child, SIGKILL);
+  waitpid (child, NULL, 0);
+  check_names (&error, child, 201);
+  close (fd);
 }
 END_TEST
 
@@ -436,6 +468,7 @@ main (void)
   tcase_add_loop_test (tcase, writer_of_a_range, 0,
                        sizeof ranges / sizeof ranges[0]);
   tcase_add_test (tcase, writer_of_another_kind);
+  tcase_add_test (tcase, reader_is_named);
   tcase_add_test (tcase, writer_ends);
   tcase_add_test (tcase, share_by_force);
   tcase_add_test (tcase, readers_share);
