@@ -10,7 +10,6 @@ import resource
 import struct
 import subprocess
 import sys
-import time
 
 from verify import Mismatch, count_check
 
@@ -18,7 +17,7 @@ KIB, MIB = 1 << 10, 1 << 20
 COPIED = 1 << 63
 BITMAPS = 0x23852875
 
-SECONDS = 60
+SECONDS = 60                    # of the processor: machines are busy
 MEMORY_KIB = 160 * KIB
 
 
@@ -146,13 +145,19 @@ MAKERS = [l1_entries_to_one_table, l1_entries_to_shifted_tables,
           one_refcount_block, entries_everywhere, huge_file]
 
 
+def cpu_seconds():
+    """What the processes that have ended took."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 def check(make):
     path = make()
-    before = time.monotonic()
+    before = cpu_seconds()
     done = subprocess.run([os.environ["VDISK"], "check", path],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=10 * SECONDS, check=False)
-    seconds = time.monotonic() - before
+    seconds = cpu_seconds() - before
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     lines = done.stdout.decode().splitlines()
     print("%s: status %d, %.1f s, %d KiB so far: %s" % (
