@@ -38,11 +38,13 @@
 
 static uint8_t whole_bytes[CLUSTER_MAX], other_bytes[CLUSTER_MAX];
 
-/* No call may read more than this: see fuzz_meter_check. */
+/* No call may read more than this: see fuzz_meter_check.  The most that has
+ * been seen is some thousand; a VHD can have a block, whose bitmap is read,
+ * for every four bytes of its BAT. */
 static uint64_t
 reads_max (const struct vdisk *vdisk)
 {
-  return vdisk_layers (vdisk) * (8192 + fuzz_files_total ());
+  return vdisk_layers (vdisk) * (1024 + fuzz_files_total () / 2);
 }
 
 /* The number of the file that an extent's host_offset is in. */
@@ -139,6 +141,9 @@ try_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   fuzz_meter_check ("map", reads_max (vdisk));
   if (map->failed)
     fuzz_check_error ("map", &error);
+  map->exhausted = map->failed &&
+    strstr (error.message, ": tables or blocks overlap: ");
+  map->failed = map->failed && !map->exhausted;
   return !map->failed || !fuzz_files_has_failed ();
 }
 
@@ -148,8 +153,8 @@ explore_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 {
   while (!try_map (vdisk, offset, count, map))
     fuzz_files_arm (0);
-  fuzz_assert (map->failed || map->reached == map->end ||
-               map->calls > CALLS_MAX ||
+  fuzz_assert (map->failed || map->exhausted ||
+               map->reached == map->end || map->calls > CALLS_MAX ||
                map->count == EXPLORE_EXTENTS_MAX,
                "the map of %" PRIu64 "+%" PRIu64 " ends at %" PRIu64,
                offset, count, map->reached);

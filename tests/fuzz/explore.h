@@ -23,6 +23,8 @@ struct explored {
   size_t count;
   unsigned calls;
   bool failed;                  /* the byte at 'reached' cannot be mapped */
+  bool exhausted;               /* it might be, but the files are too small
+                                   for so large a map: their tables overlap */
 };
 
 /* Map a range until there is no more room, and check each extent: they
