@@ -64,8 +64,12 @@ WE_REFUSE = {
     r"header_length .* must be a multiple of 8":
     "QEMU does not look at this rule of the specification",
     r"header_size 0, must be": "QEMU does not look at it",
-    r"name of the backing file has a NUL byte":
+    r"name of the (backing|data) file has a NUL byte":
     "QEMU ends the name there",
+    r"name of the external data file has \d+ bytes, must be":
+    "QEMU ends the name at a NUL byte",
+    r"compressed cluster .* where the file ends: the":
+    "QEMU inflates the zeros that it reads beyond the end of the file",
     r"there are only \d+ before the footer":
     "QEMU reads zeros where a fixed disk is cut short",
     r"footer: no cookie .* footer copy: no cookie":
@@ -198,6 +202,16 @@ def why_size_differs(kind, data, said):
     return None
 
 
+def mark_end(said, data):
+    """Say if the compressed cluster that is told of is the file's last."""
+    def mark(match):
+        count, offset = map(int, match.groups())
+        if count + offset == len(data):
+            return match[0] + ", where the file ends"
+        return match[0]
+    return re.sub(r"(\d+) bytes at offset (\d+)(?=: the)", mark, said)
+
+
 class Comparison:
     """Compares images, and counts what happens."""
 
@@ -224,6 +238,7 @@ class Comparison:
         if theirs is None and word == "same":
             self.count(kind, "the same bytes")
         elif theirs is None and word in ("open", "read"):
+            said = mark_end(said, data)
             self.excuse(kind, "only we refuse", WE_REFUSE, said, said)
         elif theirs is None:
             why = why_size_differs(kind, data, said)
