@@ -128,8 +128,10 @@ checked "head -n 1"
 qemu-nbd -t -f qcow2 -k "$tmp/writer" disk.qcow2 &
 writer=$!
 server_pids+=("$writer")
+# Its socket is there before it has opened the image.
 for (( i = 0; i < 1000; i++ )); do
-    [ ! -S writer ] || break
+    ! nbdinfo --size "nbd+unix:///?socket=$tmp/writer" > /dev/null 2>&1 ||
+        break
     sleep 0.01
 done
 status 1 disk.qcow2
