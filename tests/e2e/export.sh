@@ -82,7 +82,9 @@ start_writer ()
     qemu-nbd -t -f "$2" -k "$tmp/writer" "$1" &
     server=$!
     server_pids+=("$server")
-    wait_until test -S "$tmp/writer"
+    # Its socket is there before it has opened the image.
+    wait_until nbdinfo --size "nbd+unix:///?socket=$tmp/writer" \
+        > /dev/null 2>&1
 }
 
 stop_server ()

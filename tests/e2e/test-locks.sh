@@ -22,8 +22,10 @@ while_writing ()
     qemu-nbd -t -f "$format" -k "$tmp/writer" "$image" &
     writer=$!
     server_pids+=("$writer")
+    # Its socket is there before it has opened the image.
     for (( i = 0; i < 1000; i++ )); do
-        [ ! -S writer ] || break
+        ! nbdinfo --size "nbd+unix:///?socket=$tmp/writer" \
+            > /dev/null 2>&1 || break
         sleep 0.01
     done
     "$@"
