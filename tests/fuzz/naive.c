@@ -15,15 +15,20 @@
 #include "format/vhd-disk.h"
 #include "fuzz.h"
 
+/* Compressed clusters that are larger are not looked at. */
+#define CLUSTER_MAX (64 << 10)
+#define PACKED_MAX (128 << 10)
+
 /* What is found: a kind, or that it cannot be told. */
 struct found {
   enum { IS_KIND, IS_DAMAGED, IS_UNKNOWN } what;
   enum vdisk_kind kind;
   uint64_t host;
+  uint64_t packed_size;
 };
 
-static const struct found hole = { IS_KIND, VDISK_HOLE, 0 };
-static const struct found zero = { IS_KIND, VDISK_ZERO, 0 };
+static const struct found hole = { .what = IS_KIND, .kind = VDISK_HOLE };
+static const struct found zero = { .what = IS_KIND, .kind = VDISK_ZERO };
 static const struct found damaged = { .what = IS_DAMAGED };
 static const struct found unknown = { .what = IS_UNKNOWN };
 
@@ -66,6 +71,14 @@ in_file (unsigned file, uint64_t at, uint64_t count)
   return at <= size && count <= size - at;
 }
 
+static struct found
+found_at (uint64_t host)
+{
+  return (struct found) {
+    .what = IS_KIND, .kind = VDISK_DATA, .host = host,
+  };
+}
+
 /* A byte at 'host', in a cluster that may be cut short by the end of the
  * file. */
 static struct found
@@ -75,7 +88,7 @@ found_data (const struct lookup *l, uint64_t host, uint64_t cluster)
     return damaged;
   if (host >= fuzz_files_size (l->data_file))
     return zero;
-  return (struct found) { IS_KIND, VDISK_DATA, host };
+  return found_at (host);
 }
 
 /* --- QCOW2 -------------------------------------------------------------- */
@@ -86,6 +99,8 @@ find_packed (const struct lookup *l, uint64_t entry, uint64_t bitmap,
 {
   const unsigned offset_bits = 62 - (bits - 8);
   const uint64_t host = entry & ((UINT64_C (1) << offset_bits) - 1);
+  const uint64_t sectors =
+    (entry & ~(UINT64_C (3) << 62)) >> offset_bits;
   const uint64_t features = BIG (l, qcow2_header, incompatible_features);
 
   if (BIG (l, qcow2_header, version) >= 3 &&
@@ -93,7 +108,10 @@ find_packed (const struct lookup *l, uint64_t entry, uint64_t bitmap,
     return damaged;
   if (bitmap != 0 || host >> 56 != 0)
     return damaged;
-  return (struct found) { IS_KIND, VDISK_PACKED, host };
+  return (struct found) {
+    .what = IS_KIND, .kind = VDISK_PACKED, .host = host,
+    .packed_size = (sectors + 1) * 512 - host % 512,
+  };
 }
 
 /* An entry that is not for a compressed cluster. */
@@ -242,7 +260,7 @@ find_vhd (const struct lookup *l, uint64_t guest)
   uint64_t sector, bitmap_sectors, host;
 
   if (FOOTER (l, footer, type) == VHD_FIXED)
-    return (struct found) { IS_KIND, VDISK_DATA, guest };
+    return found_at (guest);
   /* A batmap may say that all is there. */
   if (size == VHD_BATMAP_BLOCK_SIZE)
     return unknown;
@@ -262,22 +280,28 @@ find_vhd (const struct lookup *l, uint64_t guest)
   }
   if (host / 512 >= file_sectors)
     return damaged;
-  return (struct found) { IS_KIND, VDISK_DATA, host };
+  return found_at (host);
 }
 
 /* --- Comparing ---------------------------------------------------------- */
+
+static struct lookup
+lookup_in (struct vdisk *vdisk, unsigned depth)
+{
+  return (struct lookup) {
+    .file = fuzz_files_find (vdisk_layer_file (vdisk, depth)),
+    .data_file = fuzz_files_find (vdisk_layer_data_file (vdisk, depth)),
+  };
+}
 
 static struct found
 find (struct vdisk *vdisk, const struct fuzz_control *control,
       unsigned depth, uint64_t guest)
 {
   const char *format = vdisk_layer_format (vdisk, depth);
-  const struct lookup l = {
-    .file = fuzz_files_find (vdisk_layer_file (vdisk, depth)),
-    .data_file = fuzz_files_find (vdisk_layer_data_file (vdisk, depth)),
-    .ignore_bitmaps = control->ignore_bitmaps,
-  };
+  struct lookup l = lookup_in (vdisk, depth);
 
+  l.ignore_bitmaps = control->ignore_bitmaps;
   if (strcmp (format, "qcow2") == 0)
     return find_qcow2 (&l, guest);
   if (strcmp (format, "qed") == 0)
@@ -346,4 +370,35 @@ naive_check (struct vdisk *vdisk, const struct fuzz_control *control,
                  "%" PRIu64 " cannot be mapped, but the tables say that it "
                  "is of kind %d", map->reached, found.kind);
   }
+}
+
+enum inflated
+naive_check_packed (struct vdisk *vdisk, const struct vdisk_extent *extent,
+                    const uint8_t *bytes)
+{
+  static uint8_t packed[PACKED_MAX], cluster[CLUSTER_MAX];
+  const struct lookup l = lookup_in (vdisk, extent->depth);
+  const struct found found = find_qcow2 (&l, extent->offset);
+  const uint64_t size = UINT64_C (1) << BIG (&l, qcow2_header, cluster_bits);
+  const uint64_t within = extent->offset % size;
+  uint64_t count = fuzz_files_size (l.file) - found.host;
+  enum inflated r;
+
+  if (count > found.packed_size)
+    count = found.packed_size;
+  if (size > sizeof cluster || count > sizeof packed ||
+      found.host >= fuzz_files_size (l.file))
+    return INFLATE_FULL;
+  fuzz_files_get (l.file, found.host, packed, count);
+  r = fuzz_inflate (BIG (&l, qcow2_header, version) >= 3 &&
+                    (BIG (&l, qcow2_header, incompatible_features) &
+                     QCOW2_COMPRESSION_TYPE), packed, count, cluster, size);
+  if (bytes) {
+    fuzz_assert (r != INFLATE_BROKEN, "the compressed cluster at %" PRIu64
+                 " is read, but cannot be inflated", extent->offset);
+    fuzz_assert (memcmp (bytes, cluster + within, extent->length) == 0,
+                 "the compressed cluster at %" PRIu64 " is inflated to other "
+                 "bytes", extent->offset);
+  }
+  return r;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "explore.h"
+#include "inflate.h"
 #include "vdisk.h"
 
 struct fuzz_control;
@@ -19,5 +20,11 @@ struct fuzz_control;
  * of each extent, and where it ends in damage. */
 void naive_check (struct vdisk *vdisk, const struct fuzz_control *control,
                   const struct explored *map);
+
+/* Inflate the compressed cluster of an extent.  'bytes', what was read of
+ * the extent, must be what comes out; NULL, if it could not be read. */
+enum inflated naive_check_packed (struct vdisk *vdisk,
+                                  const struct vdisk_extent *extent,
+                                  const uint8_t *bytes);
 
 #endif /* FUZZ_NAIVE_H */
