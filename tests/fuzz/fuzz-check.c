@@ -240,8 +240,8 @@ map_without_errors (struct fuzz_control *control)
   if (strcmp (vdisk_layer_data_file (vdisk, 0),
               vdisk_layer_file (vdisk, 0)) == 0) {
     explore_map (vdisk, 0, vdisk_size (vdisk), &map);
-    fuzz_assert (!map.failed && !map.exhausted, "a check finds no errors, but the disk cannot "
-                 "be mapped at %" PRIu64, map.reached);
+    fuzz_assert (!map.failed && !map.exhausted, "a check finds no errors, "
+                 "but the disk cannot be mapped at %" PRIu64, map.reached);
   }
   vdisk_close (vdisk);
 }
