@@ -50,6 +50,7 @@ FUZZ_SUPPORT_C := $(filter-out $(FUZZ_C) $(MUTATOR_C) tests/fuzz/mutate% \
              tests/fuzz/replay.c tests/fuzz/compare.c, \
              $(wildcard tests/fuzz/*.c))
 MUTATE_C  := $(wildcard tests/fuzz/mutate*.c)
+BENCH_C   := $(wildcard scripts/bench/*.c)
 
 LIB_O     := $(LIB_C:%.c=$(OBJ)/%.o)
 UNIT      := $(UNIT_C:tests/unit/%.c=$(O)build/unit/%)
@@ -67,12 +68,14 @@ PLUGIN    := $(O)plugin/nbdkit-vdisk-plugin.so
 STATIC    := $(O)lib/libvdisk.a
 SHARED    := $(O)lib/libvdisk.so
 TOOL      := $(O)tools/vdisk
+BENCH     := $(addprefix $(O)build/bench/,nbd-walk nbd-load nbd-start timed \
+             table-scan library-walk nbdkit-extents-plugin.so)
 
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
         check-asan check-tsan check-valgrind check-docs unit-programs man \
         run-sanitized run-tsan soak fuzz build-fuzz fuzz-programs \
-        fuzz-coverage replay-programs
+        fuzz-coverage replay-programs bench bench-programs
 
 all: $(PLUGIN) $(STATIC) $(SHARED) $(TOOL) man
 
@@ -171,7 +174,7 @@ RUN_UNIT = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(SUITES)),$(SUITES))
 RUN_E2E  = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(E2E)),$(E2E))
 
 ## make check           all tests: docs, unit, e2e, both again with sanitizers, and some fuzzing
-check: all unit-programs $(COMPARE)
+check: all unit-programs $(COMPARE) bench-programs
 	scripts/check-docs
 	tests/run $(SUITES) $(E2E)
 	$(MAKE) check-asan
@@ -182,7 +185,7 @@ check-unit: unit-programs
 	tests/run $(RUN_UNIT)
 
 ## make check-e2e       end-to-end tests   (TESTS='test-map.sh ...' picks)
-check-e2e: all $(COMPARE)
+check-e2e: all $(COMPARE) bench-programs
 	PLUGIN=$(PLUGIN) tests/run $(RUN_E2E)
 
 check-docs: all
@@ -194,8 +197,8 @@ check-docs: all
 # they are looked for.
 # Left out, unless they are asked for: what measures time and memory, which
 # is other than it is elsewhere, and what runs no code of ours.
-SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,export-memory \
-    export-readers fuzz-differential map-large runner vhd-oracle))
+SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench \
+    export-memory export-readers fuzz-differential map-large runner vhd-oracle))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
 ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer \
@@ -308,6 +311,36 @@ fuzz-coverage:
 	tests/fuzz/coverage.sh build/coverage/build/replay
 
 replay-programs: $(REPLAY)
+
+# --- Benchmark ----------------------------------------------------------
+
+$(BENCH_C:%.c=$(OBJ)/%.o): override CFLAGS += -Iscripts/bench \
+    $(shell $(PKG_CONFIG) --cflags nbdkit libnbd)
+
+.SECONDARY: $(BENCH_C:%.c=$(OBJ)/%.o)
+
+$(O)build/bench/nbd-%: $(OBJ)/scripts/bench/nbd-%.o \
+                       $(OBJ)/scripts/bench/disk-map.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+	    $(shell $(PKG_CONFIG) --libs libnbd)
+
+$(O)build/bench/nbdkit-%-plugin.so: $(OBJ)/scripts/bench/%-plugin.o
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
+
+$(O)build/bench/%: $(OBJ)/scripts/bench/%.o $(STATIC)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LIB_LIBS)
+
+bench-programs: $(BENCH)
+
+## make bench           compare with other programs   (ROWS='map copy ...' picks)
+bench: all bench-programs
+	scripts/bench/bench.py $(ROWS)
 
 # --- Installing ---------------------------------------------------------
 
