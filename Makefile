@@ -254,7 +254,7 @@ check-valgrind: unit-programs
 	        > build/valgrind/$$(basename $$unit); \
 	    chmod +x build/valgrind/$$(basename $$unit); \
 	done
-	CK_FORK=no VDISK_TEST_TIMEOUT=900 \
+	CK_FORK=no VDISK_VALGRIND=1 VDISK_TEST_TIMEOUT=900 \
 	    tests/run --log-dir build/valgrind/test-logs \
 	    $(patsubst %,build/valgrind/%,$(notdir $(SUITES)))
 

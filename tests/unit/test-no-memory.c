@@ -300,10 +300,14 @@ START_TEST (each_allocation)
 {
   const struct gallery_image *image = &gallery[_i / 2];
   const size_t cache_size = _i % 2 ? 0 : 65536;
-  const struct outcome wanted = do_all_failing (image, cache_size, SIZE_MAX);
-  const size_t count = asked;
-  size_t n, failures = 0;
+  struct outcome wanted;
+  size_t n, count, failures = 0;
 
+  /* Under valgrind one size of the caches takes long enough. */
+  if (cache_size == 0 && getenv ("VDISK_VALGRIND"))
+    return;
+  wanted = do_all_failing (image, cache_size, SIZE_MAX);
+  count = asked;
   ck_assert_uint_eq (wanted.failures, 0);
   for (n = 0; n < count; ++n) {
     struct outcome outcome = do_all_failing (image, cache_size, n);

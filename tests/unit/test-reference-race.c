@@ -25,8 +25,9 @@
 #include "source/memory.h"
 #include "support.h"
 
-/* Each name is opened so often, or for so long: enough of both outcomes
- * are seen in any case. */
+/* Each name is opened so often, or for so long; longer if one of the two
+ * outcomes was not seen by then.  Under valgrind, which runs one thread at
+ * a time for as long as it likes, it may not be seen at all. */
 #define ROUNDS 20000
 #define SECONDS 5
 #define SECONDS_MAX 60
@@ -144,13 +145,22 @@ struct swapper {
   unsigned long swaps;
 };
 
+static bool
+on_valgrind (void)
+{
+  return getenv ("VDISK_VALGRIND") != NULL;
+}
+
 static void *
 swap (void *opaque)
 {
   struct swapper *swapper = opaque;
 
-  while (!atomic_load (&swapper->stop) || swapper->swaps % 2)
+  while (!atomic_load (&swapper->stop) || swapper->swaps % 2) {
     swapper->swaps += exchange (swapper->a, swapper->b);
+    if (on_valgrind ())
+      usleep (500);
+  }
   return NULL;
 }
 
@@ -178,7 +188,7 @@ goes_on (unsigned long opened, unsigned long refused, time_t began)
 {
   const time_t seconds = time (NULL) - began;
 
-  if (opened == 0 || refused == 0)
+  if (!on_valgrind () && (opened == 0 || refused == 0))
     return seconds < SECONDS_MAX;
   return opened + refused < ROUNDS && seconds < SECONDS;
 }
@@ -232,8 +242,7 @@ START_TEST (any_moment)
   stop (&swapper);
   printf ("%s: %lu times opened, %lu refused, %lu exchanges\n",
           races[_i].name, opened, refused, swapper.swaps);
-  ck_assert_uint_gt (opened, 0);
-  ck_assert_uint_gt (refused, 0);
+  ck_assert (on_valgrind () || (opened > 0 && refused > 0));
 }
 END_TEST
 
@@ -265,8 +274,7 @@ START_TEST (image_moves)
   stop (&swapper);
   printf ("%lu times opened, %lu refused, %lu exchanges\n", opened, refused,
           swapper.swaps);
-  ck_assert_uint_gt (opened, 0);
-  ck_assert_uint_gt (refused, 0);
+  ck_assert (on_valgrind () || (opened > 0 && refused > 0));
   free (from);
 }
 END_TEST
