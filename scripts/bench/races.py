@@ -286,8 +286,8 @@ class Races:
         for name, title, places, count in (
                 ("alternating.qcow2", "1 TiB, every other cluster", "disk",
                  100000),
-                ("packed-zlib.qcow2", "zlib clusters", "data", 40000),
-                ("packed-zstd.qcow2", "zstd clusters", "data", 40000)):
+                ("packed-zlib.qcow2", "zlib clusters", "data", 10000),
+                ("packed-zstd.qcow2", "zstd clusters", "data", 10000)):
             count = max(int(count * min(self.scale, 1)), 200)
             load = [self.meter.program("nbd-load"), "%s", str(count),
                     places]
