@@ -68,15 +68,15 @@ chmod 644 guest.qcow2
 fails_with "guest\.qcow2: backing file 'base\.qcow2': Permission denied" \
     nbdkit_as_nobody -U - ./plugin.so guest.qcow2 --run true
 
-# The command of the unit, by somebody who may do nothing but read.
+# The line of the unit, by somebody who may do nothing but read.
 chmod 644 base.qcow2
-command=$(sed -n 's/^ExecStart=//p' "$unit")
-command=${command//%i/guest.qcow2}
-command=${command//\$\{RUNTIME_DIRECTORY\}/$tmp/run}
-command=${command//\/srv\/images/$tmp}
-command=${command/ vdisk / $tmp/plugin.so }
-command=${command/nbdkit /}
-read -r -a arguments <<< "$command"
+line=$(sed -n 's/^ExecStart=//p' "$unit")
+line=${line//%i/guest.qcow2}
+line=${line//\$\{RUNTIME_DIRECTORY\}/$tmp/run}
+line=${line//\/srv\/images/$tmp}
+line=${line/ vdisk / $tmp/plugin.so }
+line=${line/nbdkit /}
+read -r -a arguments <<< "$line"
 nbdkit_as_nobody --exit-with-parent -P "$tmp/run/pid" "${arguments[@]}" \
     > unit.log 2>&1 &
 for (( i = 0; i < 3000; i++ )); do
