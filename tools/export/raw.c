@@ -12,9 +12,9 @@
 #include "util/iszero.h"
 #include "util/minmax.h"
 
-/* What a thread copies at a time.  Less than a processor's cache, so that
- * what was read is still in it when it is written. */
-#define PIECE_LENGTH (256 << 10)
+/* What a thread copies at a time: file systems take large writes with less
+ * work. */
+#define PIECE_LENGTH (1024 << 10)
 
 /* Zeros within data are worth no hole below this: file systems have none
  * that small. */

@@ -502,8 +502,10 @@ set_defaults (struct export_request *request)
 
   request->exporter = exporters[0];
   request->image_options = image_options_new ();
-  request->options.threads = processors < 1 ? 1
-    : processors > THREADS_DEFAULT_MAX ? THREADS_DEFAULT_MAX : processors;
+  /* While one writes, others read. */
+  request->options.threads = processors < 1 ? 2
+    : processors > THREADS_DEFAULT_MAX / 2 ? THREADS_DEFAULT_MAX
+    : 2 * processors;
   request->options.cluster_size = 64 << 10;
   request->options.refcount_bits = 16;
   request->options.block_size = BLOCK_SIZE_DEFAULT;

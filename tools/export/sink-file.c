@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct file {
   bool is_new;                  /* there was no such file before */
   bool is_finished;
   uint64_t size;                /* block device: its size */
+  pthread_mutex_t lock;         /* of writing to a regular file */
   uint32_t block_size;          /* unit of cloning */
   atomic_bool cannot_clone;     /* it has turned out */
 };
@@ -49,9 +51,15 @@ begin_regular (struct file *file, uint64_t size, bool preallocate,
                struct vdisk_error *error)
 {
   struct sink *sink = &file->sink;
+  struct stat st;
   int r;
 
-  if (ftruncate (file->fd, 0) == -1 || ftruncate (file->fd, size) == -1)
+  if (fstat (file->fd, &st) == -1)
+    return file_error (sink, "looking at it", error);
+  /* Not without need: ext4 takes that for a file being replaced, and waits
+   * for the disk when it is closed. */
+  if ((st.st_size > 0 && ftruncate (file->fd, 0) == -1) ||
+      ftruncate (file->fd, size) == -1)
     return file_error (sink, "setting its size", error);
   sink->is_zeroed = true;
   if (preallocate && size > 0) {
@@ -85,8 +93,8 @@ file_begin (struct sink *sink, uint64_t size, bool preallocate,
 }
 
 static int
-file_write (struct sink *sink, const void *buffer, size_t count,
-            uint64_t offset, struct vdisk_error *error)
+write_all (struct sink *sink, const void *buffer, size_t count,
+           uint64_t offset, struct vdisk_error *error)
 {
   const struct file *file = (const struct file *) sink;
   const char *from = buffer;
@@ -107,6 +115,22 @@ file_write (struct sink *sink, const void *buffer, size_t count,
     offset += r;
   }
   return 0;
+}
+
+static int
+file_write (struct sink *sink, const void *buffer, size_t count,
+            uint64_t offset, struct vdisk_error *error)
+{
+  struct file *file = (struct file *) sink;
+  int r;
+
+  if (!file->is_regular)
+    return write_all (sink, buffer, count, offset, error);
+  /* The kernel lets one thread write to a file, while the others spin. */
+  pthread_mutex_lock (&file->lock);
+  r = write_all (sink, buffer, count, offset, error);
+  pthread_mutex_unlock (&file->lock);
+  return r;
 }
 
 /* Where a device cannot zero by itself the kernel writes zeros. */
@@ -181,6 +205,7 @@ file_close (struct sink *sink)
     unlink (file->path);
   if (file->fd >= 0)
     close (file->fd);
+  pthread_mutex_destroy (&file->lock);
   free (sink->name);
   free (file->path);
   free (file);
@@ -219,6 +244,7 @@ new_file (int fd, const char *name, struct vdisk_error *error)
   }
   file->fd = fd;
   file->sink.ops = &file_ops;
+  pthread_mutex_init (&file->lock, NULL);
   return file;
 }
 
