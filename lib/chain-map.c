@@ -280,11 +280,14 @@ chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
            struct interval_list *out, struct vdisk_error *error)
 {
   struct layer *layer = chain->layers[0];
-  struct flattening f = { .chain = chain, .reach = layer->size };
+  struct flattening f = {
+    .chain = chain, .reach = layer->size, .list = *out,
+  };
   uint64_t hole, end;
   unsigned i;
   int r;
 
+  interval_list_clear (&f.list);
   r = layer->format->map (layer, offset, count, &f.list, error);
   for (i = 1; i < chain->count; ++i) {
     layer = chain->layers[i];
@@ -296,7 +299,6 @@ chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
   if (may_have_holes (chain) && punch_holes (&f, error) == -1)
     r = -1;
 
-  interval_list_free (out);
   *out = f.list;
   out->work += f.spare.work + f.lower.work;
   interval_list_free (&f.spare);

@@ -51,7 +51,8 @@ uint64_t chain_size (const struct chain *chain);
 /* Make 'out' the intervals of the whole chain that tile the guest range,
  * which lies within the disk: the holes of each layer are filled from the
  * next one down, which ends them where it ends itself, and data over a hole
- * of its host file is ZERO.
+ * of its host file is ZERO.  What was in the list is dropped, its memory
+ * used again.
  * On error those in it tile a part of the range from its start and are
  * right; the byte after them cannot be mapped. */
 int chain_map (const struct chain *chain, uint64_t offset, uint64_t count,

@@ -80,28 +80,18 @@ visit_list (struct vdisk *vdisk, const struct interval_list *list,
   return r;
 }
 
-/* What mapping a range has cost. */
-struct cost {
-  size_t intervals;             /* of the last range */
-  uint64_t work;                /* of all so far */
-};
-
 /* Visit a range without the help of the cache, as far as it can be
- * mapped. */
+ * mapped: into 'list'. */
 static int
 visit_uncached (struct vdisk *vdisk, uint64_t offset, uint64_t end,
-                struct cost *cost, visitor *visit, void *opaque,
+                struct interval_list *list, visitor *visit, void *opaque,
                 struct vdisk_error *error)
 {
-  struct interval_list list = { 0 };
   struct vdisk_error why = { 0 };
   int mapped, r;
 
-  mapped = chain_map (vdisk->chain, offset, end - offset, &list, &why);
-  r = visit_list (vdisk, &list, offset, end, visit, opaque, error);
-  cost->intervals = list.count;
-  cost->work += list.work;
-  interval_list_free (&list);
+  mapped = chain_map (vdisk->chain, offset, end - offset, list, &why);
+  r = visit_list (vdisk, list, offset, end, visit, opaque, error);
   if (r == 0 && mapped == -1)
     return error_set (error, why.errnum, "%s", why.message);
   return r;
@@ -114,13 +104,16 @@ visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
                visitor *visit, void *opaque, struct vdisk_error *error)
 {
   struct vdisk_error damage = { 0 };
-  struct cost cost = { 0 };
+  struct interval_list list = { 0 };
   struct segment segment;
   int r;
 
   if (interval_cache_get (vdisk->intervals, offset, &segment,
-                          &damage) == -1)
-    return visit_uncached (vdisk, offset, end, &cost, visit, opaque, error);
+                          &damage) == -1) {
+    r = visit_uncached (vdisk, offset, end, &list, visit, opaque, error);
+    interval_list_free (&list);
+    return r;
+  }
   r = visit_list (vdisk, &segment.intervals, offset, end, visit, opaque,
                   error);
   interval_cache_release (vdisk->intervals, &segment);
@@ -183,7 +176,7 @@ walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 {
   const uint64_t segment_size = vdisk->chain->segment_size;
   uint64_t end, next, piece = segment_size;
-  struct cost cost = { 0 };
+  struct interval_list list = { 0 };
   int r;
 
   if (check_range (vdisk, offset, count, error) == -1)
@@ -197,15 +190,16 @@ walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   for (offset = next; offset < end && r == 0; offset = next) {
     next = offset + min_u64 (end - offset,
                              piece - (offset & (piece - 1)));
-    r = visit_uncached (vdisk, offset, next, &cost, visit, opaque, error);
+    r = visit_uncached (vdisk, offset, next, &list, visit, opaque, error);
     if (r == 0)
-      r = check_work (vdisk, cost.work, error);
-    if (cost.intervals > BULK_INTERVALS && piece > segment_size)
+      r = check_work (vdisk, list.work, error);
+    if (list.count > BULK_INTERVALS && piece > segment_size)
       piece /= 2;
-    else if (cost.intervals <= BULK_INTERVALS / 2 &&
+    else if (list.count <= BULK_INTERVALS / 2 &&
              piece < BULK_SEGMENTS * segment_size)
       piece *= 2;
   }
+  interval_list_free (&list);
   return r == -1 ? -1 : 0;
 }
 

@@ -20,6 +20,10 @@
 /* Entries of the L1 table read at a time. */
 #define L1_PIECE 64
 
+/* Plain entries mapped at a time: room is made for the worst, and mostly a
+ * few intervals come of it. */
+#define PLAIN_ENTRIES 256
+
 /* The guest range that is being mapped, and where to. */
 struct mapping {
   const struct layer *layer;
@@ -278,15 +282,18 @@ map_standard_piece (const struct mapping *m, const be64 *piece,
 
   while (i < count) {
     const uint64_t start = guest + i * size;
-    const ssize_t n = map_plain (m, piece + i,
-                                 count_whole (m, count - i, start), start);
+    const size_t whole = count_whole (m, min_u64 (count - i, PLAIN_ENTRIES),
+                                      start);
+    const ssize_t n = map_plain (m, piece + i, whole, start);
 
     if (n == -1)
       return -1;
     i += n;
-    /* It has stopped at an entry that is not plain, or all are mapped. */
-    if (i < count &&
-        map_standard (m, get_be64 (piece[i]), guest + i * size) == -1)
+    if (whole > 0 && (size_t) n == whole)
+      continue;
+    /* It has stopped at an entry that is not plain, or not wholly in the
+     * range. */
+    if (map_standard (m, get_be64 (piece[i]), guest + i * size) == -1)
       return -1;
     i++;
   }
