@@ -95,19 +95,30 @@ copy_found (struct copying *copying)
   return sink_write (export->sink, buffer, count, offset, copying->error);
 }
 
-/* Share an extent's bytes with the file they are in, where the file system
- * can do that. */
-static bool
-share_extent (struct copying *copying, const struct vdisk_extent *extent)
+/* Leave an extent's bytes to the file system, to share them with the file
+ * they are in or to copy them by itself.  Gives how many it took. */
+static uint64_t
+transfer_extent (struct copying *copying, const struct vdisk_extent *extent)
 {
   struct export *export = copying->export;
   const int fd = vdisk_layer_data_descriptor (export->disks[0],
                                               extent->depth);
 
-  return extent->kind == VDISK_DATA && fd >= 0 &&
-    !export->options->detect_zeroes &&
-    sink_clone (export->sink, fd, extent->host_offset, extent->length,
-                extent->offset);
+  if (extent->kind != VDISK_DATA || fd < 0 ||
+      export->options->detect_zeroes)
+    return 0;
+  return sink_transfer (export->sink, fd, extent->host_offset,
+                        extent->length, extent->offset);
+}
+
+/* Nothing is found yet that lies before 'offset'. */
+static int
+copy_until (struct copying *copying, uint64_t offset)
+{
+  const int r = copy_found (copying);
+
+  copying->offset = copying->end = offset;
+  return r;
 }
 
 static int
@@ -115,26 +126,20 @@ copy_extent (struct copying *copying, const struct vdisk_extent *extent)
 {
   const uint64_t end = extent->offset + extent->length;
   uint64_t *data = copying->piece->extra;
+  uint64_t transferred;
 
-  if (is_data (extent))
-    *data += extent->length;
   if (!is_data (extent)) {
-    if (copy_found (copying) == -1 ||
-        sink_zero (copying->export->sink, extent->length, extent->offset,
-                   copying->error) == -1)
+    if (copy_until (copying, end) == -1)
       return -1;
+    return sink_zero (copying->export->sink, extent->length, extent->offset,
+                      copying->error);
   }
-  else if (share_extent (copying, extent)) {
-    if (copy_found (copying) == -1)
-      return -1;
-  }
-  else {
-    if (copying->offset == copying->end)
-      copying->offset = extent->offset;
-    copying->end = end;
-    return 0;
-  }
-  copying->offset = copying->end = end;
+  *data += extent->length;
+  transferred = transfer_extent (copying, extent);
+  if ((transferred > 0 || copying->offset == copying->end) &&
+      copy_until (copying, extent->offset + transferred) == -1)
+    return -1;
+  copying->end = end;
   return 0;
 }
 
@@ -179,8 +184,8 @@ count_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
   return 0;
 }
 
-/* Zero what lies between the pieces with data. */
-struct zeroing {
+/* Have pieces with data copied, and zero what lies between them. */
+struct copying_runs {
   struct export *export;
   const struct units *units;
   struct pipeline *pipeline;
@@ -188,17 +193,41 @@ struct zeroing {
 };
 
 static int
+allocate_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  const struct export *export = opaque;
+
+  if (is_data (extent))
+    sink_allocate (export->sink, extent->length, extent->offset);
+  return 0;
+}
+
+/* In the order of the disk, which the threads do not keep: the file is in
+ * fewer parts then. */
+static int
+allocate_run (struct export *export, uint64_t offset, uint64_t length,
+              struct vdisk_error *error)
+{
+  if (!export->sink->wants_space || export->options->detect_zeroes)
+    return 0;
+  return vdisk_extents (export->disks[0], offset, length, allocate_extent,
+                        export, error);
+}
+
+static int
 put_run (void *opaque, const struct unit_run *run, struct vdisk_error *error)
 {
-  struct zeroing *zeroing = opaque;
-  const uint64_t offset = unit_run_offset (zeroing->units, run);
-  const uint64_t length = unit_run_length (zeroing->units, run);
+  struct copying_runs *runs = opaque;
+  const uint64_t offset = unit_run_offset (runs->units, run);
+  const uint64_t length = unit_run_length (runs->units, run);
 
-  if (sink_zero (zeroing->export->sink, offset - zeroing->position,
-                 zeroing->position, error) == -1)
+  if (sink_zero (runs->export->sink, offset - runs->position,
+                 runs->position, error) == -1)
     return -1;
-  zeroing->position = offset + length;
-  return pipeline_put (zeroing->pipeline, offset, length, error);
+  runs->position = offset + length;
+  if (allocate_run (runs->export, offset, length, error) == -1)
+    return -1;
+  return pipeline_put (runs->pipeline, offset, length, error);
 }
 
 static int
@@ -211,17 +240,16 @@ write_anywhere (struct export *export, const struct units *units,
     .work = copy_piece, .write = count_piece,
   };
   const uint64_t size = vdisk_size (units->disk);
-  struct zeroing zeroing = { .export = export, .units = units };
+  struct copying_runs runs = { .export = export, .units = units };
   int r = -1;
 
-  zeroing.pipeline = pipeline_new (&ops, export, export->options->threads,
-                                   error);
-  if (zeroing.pipeline &&
-      units_walk (units, put_run, &zeroing, error) == 0)
-    r = pipeline_finish (zeroing.pipeline, error);
-  pipeline_free (zeroing.pipeline);
+  runs.pipeline = pipeline_new (&ops, export, export->options->threads,
+                                error);
+  if (runs.pipeline && units_walk (units, put_run, &runs, error) == 0)
+    r = pipeline_finish (runs.pipeline, error);
+  pipeline_free (runs.pipeline);
   if (r == 0)
-    r = sink_zero (export->sink, size - zeroing.position, zeroing.position,
+    r = sink_zero (export->sink, size - runs.position, runs.position,
                    error);
   export->sink->position = size;
   return r;

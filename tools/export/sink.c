@@ -110,12 +110,19 @@ sink_write (struct sink *sink, const void *buffer, size_t count,
   return sink->ops->write (sink, buffer, count, offset, error);
 }
 
-int
-sink_clone (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
-            uint64_t offset)
+void
+sink_allocate (struct sink *sink, uint64_t count, uint64_t offset)
 {
-  return sink->ops->clone
-    ? sink->ops->clone (sink, fd, fd_offset, count, offset) : 0;
+  if (sink->wants_space)
+    sink->ops->allocate (sink, count, offset);
+}
+
+uint64_t
+sink_transfer (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
+               uint64_t offset)
+{
+  return sink->ops->transfer
+    ? sink->ops->transfer (sink, fd, fd_offset, count, offset) : 0;
 }
 
 int

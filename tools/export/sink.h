@@ -29,10 +29,15 @@ struct sink_ops {
   int (*zero) (struct sink *sink, uint64_t count, uint64_t offset,
                struct vdisk_error *error);
 
-  /* Share a range of an open file, if both can: 1 if that is done, else
-   * 0.  NULL: it never can. */
-  int (*clone) (struct sink *sink, int fd, uint64_t fd_offset,
-                uint64_t count, uint64_t offset);
+  /* Find space for a range, all of which will be written.  NULL if
+   * sink->wants_space is never set. */
+  void (*allocate) (struct sink *sink, uint64_t count, uint64_t offset);
+
+  /* Leave a range of an open file to the file system.  Gives how much of
+   * it is done, from its start: the rest is to be read and written.  NULL:
+   * it is all left. */
+  uint64_t (*transfer) (struct sink *sink, int fd, uint64_t fd_offset,
+                        uint64_t count, uint64_t offset);
 
   /* Everything is written, sink->position bytes from the start. */
   int (*finish) (struct sink *sink, struct vdisk_error *error);
@@ -48,6 +53,7 @@ struct sink {
   char *name;                   /* for messages */
   bool is_stream;
   bool is_zeroed;               /* reads as zeros once it has begun */
+  bool wants_space;             /* before it is written: to be faster */
   bool has_begun;
   uint64_t position;            /* of sink_put */
   uint64_t device, inode;       /* of a file; 0, 0: it is none */
@@ -80,13 +86,15 @@ int sink_put_zeros (struct sink *sink, uint64_t count,
                     struct vdisk_error *error);
 
 /* Not for streams: write at an offset; make a range zeros, which is
- * nothing to do where it is. */
+ * nothing to do where it is; announce what will be written; leave to the
+ * file system what it can do by itself (see sink_ops). */
 int sink_write (struct sink *sink, const void *buffer, size_t count,
                 uint64_t offset, struct vdisk_error *error);
 int sink_zero (struct sink *sink, uint64_t count, uint64_t offset,
                struct vdisk_error *error);
-int sink_clone (struct sink *sink, int fd, uint64_t fd_offset,
-                uint64_t count, uint64_t offset);
+void sink_allocate (struct sink *sink, uint64_t count, uint64_t offset);
+uint64_t sink_transfer (struct sink *sink, int fd, uint64_t fd_offset,
+                        uint64_t count, uint64_t offset);
 
 int sink_finish (struct sink *sink, struct vdisk_error *error);
 
