@@ -5,8 +5,9 @@
   bench.py [GROUP...]     map copy compressed chain random start export
 
 'make bench' builds what this needs and runs it; ROWS='map copy' picks
-groups.  The contestants of a race take turns, A B A B, and ratios are those
-of neighbours.  Prints Markdown; the same is in table.md below BENCH_DIR,
+groups.  The contestants of a race take turns, A B B A, and ratios are those
+of neighbours: what one leaves behind (free memory that the host has taken
+back, say) is not always found by the same other.  Prints Markdown; the same is in table.md below BENCH_DIR,
 and every single figure in results.tsv.  Whether the aims are met does not
 change the exit status.
 
@@ -113,9 +114,9 @@ def run_race(race, rounds):
         for name in race.warm:
             measure.warm(name)
     results = []
-    for _ in range(rounds * race.rounds if there else 0):
+    for number in range(rounds * race.rounds if there else 0):
         measured = {}
-        for contestant in there:
+        for contestant in reversed(there) if number % 2 else there:
             if contestant.prepare:
                 contestant.prepare()
             measured[contestant.name] = contestant.run()
