@@ -174,9 +174,12 @@ RUN_UNIT = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(SUITES)),$(SUITES))
 RUN_E2E  = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(E2E)),$(E2E))
 
 ## make check           all tests: docs, unit, e2e, both again with sanitizers, and some fuzzing
+# Of the random images it makes a part, so that it takes ten minutes;
+# 'make check CHECK_SCALE=1' makes them all, as 'make check-e2e' does.
+CHECK_SCALE ?= 0.4
 check: all unit-programs $(COMPARE) bench-programs
 	scripts/check-docs
-	tests/run $(SUITES) $(E2E)
+	VDISK_SCALE=$(CHECK_SCALE) tests/run $(SUITES) $(E2E)
 	$(MAKE) check-asan
 	$(MAKE) fuzz FUZZ_TIME=$(FUZZ_CHECK_TIME)
 
@@ -191,18 +194,19 @@ check-e2e: all $(COMPARE) bench-programs
 check-docs: all
 	scripts/check-docs
 
-# The e2e scripts make a quarter of their random images here: the full
-# number has just been run, and everything is slower.  Leaks are the unit
-# suites' to find: nbdkit has some of its own, and unloads the plugin before
-# they are looked for.
+# The e2e scripts make few of their random images here: everything is
+# slower.  Leaks are the unit suites' to find: nbdkit has some of its own,
+# and unloads the plugin before they are looked for.
 # Left out, unless they are asked for: what measures time and memory, which
 # is other than it is elsewhere, and what runs no code of ours.
-SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench \
-    export-memory export-readers fuzz-differential map-large runner vhd-oracle))
+SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
+    export-memory export-readers fuzz-differential map-hostile map-large \
+    runner vhd-oracle))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
 ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer \
     -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZED_SCALE ?= 0.12
 check-asan:
 	$(MAKE) O=build/asan/ CC=gcc CFLAGS='$(ASAN_FLAGS)' \
 	    LDFLAGS='$(ASAN_FLAGS)' run-sanitized \
@@ -211,7 +215,7 @@ check-asan:
 run-sanitized: $(PLUGIN) $(TOOL) $(SUITES) $(COMPARE)
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	    tests/run --log-dir build/asan/test-logs $(RUN_UNIT)
-	VDISK_SCALE=0.25 VDISK=$(CURDIR)/$(TOOL) PLUGIN=$(PLUGIN) \
+	VDISK_SCALE=$(SANITIZED_SCALE) VDISK=$(CURDIR)/$(TOOL) PLUGIN=$(PLUGIN) \
 	COMPARE=$(CURDIR)/$(COMPARE) \
 	NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
 	UBSAN_OPTIONS=print_stacktrace=1 ASAN_OPTIONS=detect_leaks=0 \
