@@ -246,6 +246,19 @@ cache_get (struct cache *cache, uint64_t key,
   return item ? &item->entry : NULL;
 }
 
+const struct cache_entry *
+cache_find (struct cache *cache, uint64_t key)
+{
+  struct item *item;
+
+  pthread_mutex_lock (&cache->lock);
+  item = find_item (cache, key);
+  if (item)
+    item = await_item (cache, item);
+  pthread_mutex_unlock (&cache->lock);
+  return item ? &item->entry : NULL;
+}
+
 void
 cache_release (struct cache *cache, const struct cache_entry *entry)
 {

@@ -40,7 +40,10 @@ const struct cache_entry *cache_get (struct cache *cache, uint64_t key,
                                      cache_loader *load, void *opaque,
                                      struct vdisk_error *error);
 
-/* Give back what cache_get returned.  Accepts NULL. */
+/* The value of 'key' if it is there, or being loaded by another thread. */
+const struct cache_entry *cache_find (struct cache *cache, uint64_t key);
+
+/* Give back what cache_get or cache_find returned.  Accepts NULL. */
 void cache_release (struct cache *cache, const struct cache_entry *entry);
 
 /* Bytes held by what the cache remembers, never more than the budget. */

@@ -31,6 +31,10 @@
 #define BULK_INTERVALS 8192
 #define BULK_SEGMENTS 16
 
+/* A read of one of so many parts of a segment is small: to map it alone
+ * takes less than to make the segment, should nobody come back to that. */
+#define PARTS_MIN 64
+
 struct vdisk {
   struct vdisk_options *options;
   struct chain *chain;
@@ -97,6 +101,31 @@ visit_uncached (struct vdisk *vdisk, uint64_t offset, uint64_t end,
   return r;
 }
 
+/* Visit what tiles [offset, end) by way of a segment that is in use. */
+static int
+visit_cached (struct vdisk *vdisk, const struct segment *segment,
+              uint64_t offset, uint64_t end, visitor *visit, void *opaque,
+              struct vdisk_error *error)
+{
+  const int r = visit_list (vdisk, &segment->intervals, offset, end, visit,
+                            opaque, error);
+
+  interval_cache_release (vdisk->intervals, segment);
+  return r;
+}
+
+static int
+visit_mapped_once (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+                   visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  struct interval_list list = { 0 };
+  const int r = visit_uncached (vdisk, offset, end, &list, visit, opaque,
+                                error);
+
+  interval_list_free (&list);
+  return r;
+}
+
 /* Visit what tiles [offset, end), which lies in one segment.  Where the
  * segment is damaged, so much may still be whole. */
 static int
@@ -104,20 +133,28 @@ visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
                visitor *visit, void *opaque, struct vdisk_error *error)
 {
   struct vdisk_error damage = { 0 };
-  struct interval_list list = { 0 };
   struct segment segment;
-  int r;
 
   if (interval_cache_get (vdisk->intervals, offset, &segment,
-                          &damage) == -1) {
-    r = visit_uncached (vdisk, offset, end, &list, visit, opaque, error);
-    interval_list_free (&list);
-    return r;
-  }
-  r = visit_list (vdisk, &segment.intervals, offset, end, visit, opaque,
-                  error);
-  interval_cache_release (vdisk->intervals, &segment);
-  return r;
+                          &damage) == 0)
+    return visit_cached (vdisk, &segment, offset, end, visit, opaque,
+                         error);
+  return visit_mapped_once (vdisk, offset, end, visit, opaque, error);
+}
+
+/* The same for a range that is small against the segment. */
+static int
+visit_part (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+            visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  struct vdisk_error damage = { 0 };
+  struct segment segment;
+
+  if (interval_cache_get_if_used (vdisk->intervals, offset, &segment,
+                                  &damage) == 1)
+    return visit_cached (vdisk, &segment, offset, end, visit, opaque,
+                         error);
+  return visit_mapped_once (vdisk, offset, end, visit, opaque, error);
 }
 
 static int
@@ -140,6 +177,7 @@ static int
 walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
       visitor *visit, void *opaque, struct vdisk_error *error)
 {
+  const uint64_t part_max = vdisk->chain->segment_size / PARTS_MIN;
   uint64_t end, next;
   int r;
 
@@ -147,7 +185,8 @@ walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   for (end = offset + count; offset < end && r == 0; offset = next) {
     next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
                                                      offset));
-    r = visit_segment (vdisk, offset, next, visit, opaque, error);
+    r = (next - offset <= part_max ? visit_part : visit_segment)
+      (vdisk, offset, next, visit, opaque, error);
   }
   return r == -1 ? -1 : 0;
 }

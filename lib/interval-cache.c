@@ -3,6 +3,8 @@
 
 #include "interval-cache.h"
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +14,19 @@
 #include "util/align.h"
 #include "util/minmax.h"
 
+/* How many segments are remembered as asked for: as many as reads may
+ * reasonably go back and forth between, and few against what a large disk
+ * has.  A power of two. */
+#define ASKED_COUNT 256
+
 struct interval_cache {
   const struct chain *chain;
   struct cache *cache;
   uint64_t disk_size;
   uint64_t segment_size;
+  /* Segments that were not there when a part was needed, at their number
+   * modulo ASKED_COUNT: the number + 1. */
+  _Atomic uint64_t asked[ASKED_COUNT];
 };
 
 struct interval_cache *
@@ -80,6 +90,19 @@ load_segment (void *opaque, uint64_t key, size_t *size,
   return segment;
 }
 
+static void
+set_segment (const struct interval_cache *map, uint64_t offset,
+             const struct cache_entry *entry, struct segment *segment)
+{
+  segment->offset = round_down (offset, map->segment_size);
+  segment->end = interval_cache_segment_end (map, offset);
+  segment->intervals = (struct interval_list) {
+    .at = (struct interval *) entry->value,
+    .count = entry->size / sizeof (struct interval),
+  };
+  segment->entry = entry;
+}
+
 int
 interval_cache_get (struct interval_cache *map, uint64_t offset,
                     struct segment *segment, struct vdisk_error *error)
@@ -90,14 +113,35 @@ interval_cache_get (struct interval_cache *map, uint64_t offset,
                      map, error);
   if (entry == NULL)
     return -1;
-  segment->offset = round_down (offset, map->segment_size);
-  segment->end = interval_cache_segment_end (map, offset);
-  segment->intervals = (struct interval_list) {
-    .at = (struct interval *) entry->value,
-    .count = entry->size / sizeof (struct interval),
-  };
-  segment->entry = entry;
+  set_segment (map, offset, entry, segment);
   return 0;
+}
+
+/* Ask for a segment: was it asked for before, and not too many others
+ * since? */
+static bool
+ask_again (struct interval_cache *map, uint64_t number)
+{
+  return atomic_exchange_explicit (&map->asked[number % ASKED_COUNT],
+                                   number + 1, memory_order_relaxed)
+    == number + 1;
+}
+
+int
+interval_cache_get_if_used (struct interval_cache *map, uint64_t offset,
+                            struct segment *segment,
+                            struct vdisk_error *error)
+{
+  const uint64_t number = offset / map->segment_size;
+  const struct cache_entry *entry = cache_find (map->cache, number);
+
+  if (entry) {
+    set_segment (map, offset, entry, segment);
+    return 1;
+  }
+  if (!ask_again (map, number))
+    return 0;
+  return interval_cache_get (map, offset, segment, error) == -1 ? -1 : 1;
 }
 
 void

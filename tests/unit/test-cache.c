@@ -176,6 +176,30 @@ START_TEST (hit_and_miss)
 }
 END_TEST
 
+START_TEST (find)
+{
+  struct cache *cache = new_cache (2 * cost_of (100));
+  struct loads loads = { .size = 100 };
+  const struct cache_entry *found;
+
+  ck_assert_ptr_null (cache_find (cache, 1));
+  touch (cache, &loads, 1);
+  touch (cache, &loads, 2);
+  found = cache_find (cache, 1);
+  ck_assert_ptr_nonnull (found);
+  ck_assert (is_right (found, &loads, 1));
+  cache_release (cache, found);
+  ck_assert_ptr_null (cache_find (cache, 3));
+  ck_assert_uint_eq (loads.count, 2);
+
+  /* That was a use of it. */
+  touch (cache, &loads, 3);
+  ck_assert (!touch (cache, &loads, 1));
+  ck_assert (touch (cache, &loads, 2));
+  cache_free (cache);
+}
+END_TEST
+
 START_TEST (used_counts_bookkeeping)
 {
   size_t small = cost_of (1), large = cost_of (10000);
@@ -635,6 +659,7 @@ main (void)
 
   tcase_add_test (tcase, free_nothing);
   tcase_add_test (tcase, hit_and_miss);
+  tcase_add_test (tcase, find);
   tcase_add_test (tcase, used_counts_bookkeeping);
   tcase_add_test (tcase, eviction_order);
   tcase_add_test (tcase, budget_is_exact);

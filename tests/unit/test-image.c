@@ -852,18 +852,21 @@ END_TEST
 
 /* --- Prefetching ----------------------------------------------------- */
 
-/* A source that writes down what it is to prefetch. */
+/* A source that writes down what it is to prefetch, and counts how often
+ * its table is read. */
 struct recorder {
   struct source source;
   struct source *inner;
 };
 
 static char recorded[1000];
+static unsigned table_reads;
 
 static int
 recorder_pread (struct source *source, void *buffer, size_t count,
                 uint64_t offset, struct vdisk_error *error)
 {
+  table_reads += offset < TABLE_DATA_OFFSET;
   return source_pread (((struct recorder *) source)->inner, buffer, count,
                        offset, error);
 }
@@ -926,6 +929,52 @@ START_TEST (prefetch)
                                     prefetches[_i].count, &error), 0);
   ck_assert_int_eq (error.errnum, 0);
   ck_assert_str_eq (recorded, prefetches[_i].recorded);
+  vdisk_close (vdisk);
+  model_free (&model);
+}
+END_TEST
+
+/* --- What is mapped for a read --------------------------------------- */
+
+#define SEGMENT UINT64_C (65536)
+
+/* Reads in this order, and whether they have to map.  Segments 1 and 257
+ * are remembered at the same place. */
+static const struct { uint64_t offset, count; bool maps; } few_reads[] = {
+  /* Once for itself, once to make the segment. */
+  { SEGMENT + 5000, 1000, true }, { SEGMENT, 1, true },
+  { SEGMENT + 9000, 1000, false }, { SEGMENT, SEGMENT, false },
+  /* Larger reads, and of two segments. */
+  { 2 * SEGMENT, SEGMENT / 2, true }, { 3 * SEGMENT - 1, 1, false },
+  { 4 * SEGMENT - 1, 2, true }, { 4 * SEGMENT, 1, true },
+  { 4 * SEGMENT, 1, false }, { 3 * SEGMENT, 1, true },
+  { 3 * SEGMENT, 1, false },
+  /* Forgotten meanwhile. */
+  { 5 * SEGMENT, 1, true }, { 261 * SEGMENT, 1, true },
+  { 5 * SEGMENT, 1, true }, { 5 * SEGMENT, 1, true },
+  { 5 * SEGMENT, 1, false },
+};
+
+START_TEST (few_reads_of_many_segments)
+{
+  struct table_image *image = table_new ("top", 300 * SEGMENT);
+  struct model model = { .count = 0 };
+  static uint8_t buffer[SEGMENT];
+  struct vdisk *vdisk;
+  unsigned i;
+
+  table_header (image)->segment_size = SEGMENT;
+  table_add (image, VDISK_HOLE, 300 * SEGMENT);
+  model_add (&model, image);
+  image->wrap = wrap_recorder;
+  vdisk = open_model (&model, CACHE_SIZE);
+  for (i = 0; i < sizeof few_reads / sizeof few_reads[0]; ++i) {
+    table_reads = 0;
+    ck_assert_int_eq (vdisk_pread (vdisk, buffer, few_reads[i].count,
+                                   few_reads[i].offset, NULL), 0);
+    ck_assert_msg ((table_reads > 0) == few_reads[i].maps,
+                   "read %u: the table was read %u times", i, table_reads);
+  }
   vdisk_close (vdisk);
   model_free (&model);
 }
@@ -1008,6 +1057,7 @@ add_small (Suite *suite)
   tcase_add_test (tcase, open_fails);
   tcase_add_loop_test (tcase, prefetch, 0, COUNT (prefetches));
   tcase_add_test (tcase, prefetch_damage);
+  tcase_add_test (tcase, few_reads_of_many_segments);
   tcase_add_loop_test (tcase, raw, 0, 2);
   suite_add_tcase (suite, tcase);
 }
