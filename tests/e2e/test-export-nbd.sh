@@ -219,7 +219,23 @@ def refused(check, disk, what, server, words, *options, status=1):
     check.attempt(what, one)
 
 
+# A server that takes its time: all of the data is read in as many times 50
+# ms as there are pieces of it, or in a part of that by several threads.
+def by_threads(check):
+    seconds = {}
+    for threads in 1, 8:
+        with nbdkit("data", "data=1*41943040", "size=80M",
+                    "delay-read=50ms", filters=["delay"]) as server:
+            began = time.monotonic()
+            run("-O", "qcow2", f"--threads={threads}", server.uri, "out")
+            seconds[threads] = time.monotonic() - began
+            os.remove("out")
+    check.equal(f"40 reads of 50 ms: {seconds}",
+                (seconds[1] > 1.9, seconds[8] < seconds[1] / 2), (True, True))
+
+
 with Checker() as check:
+    by_threads(check)
     disk = everything("disk.qcow2")
     odd = raw("odd.raw", 5 * MIB + 77, (0, 1), (MIB, 300000),
               (5 * MIB + 76, 1))

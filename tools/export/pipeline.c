@@ -24,6 +24,11 @@
 #define SLOTS_MIN 3
 #define MEMORY_MAX (UINT64_C (96) << 20)
 
+/* As many threads again are started when so many more pieces had to be
+ * waited for than not: one keeps up with a pipe while nothing has to be
+ * inflated or fetched, and others would only be in its way. */
+#define WAITS_MAX 3
+
 /* How long an interrupt may go unnoticed while a thread is waited for, and
  * how long after one a thread is waited for at all. */
 #define NOTICE_NS 100000000
@@ -35,7 +40,11 @@ struct pipeline {
   struct piece *pieces;
   unsigned slots;
   pthread_t *threads;
-  unsigned threads_wanted, threads_started;
+  unsigned threads_max, threads_started;
+  unsigned waits;               /* see WAITS_MAX */
+  uint8_t **spare;              /* buffers that no piece has, the one used
+                                   last on top */
+  unsigned spare_count;
 
   pthread_mutex_t lock;
   pthread_cond_t has_work;      /* a piece waits for a thread, or the end
@@ -74,10 +83,11 @@ pipeline_new (const struct pipeline_ops *ops, void *opaque,
   pipeline->ops = ops;
   pipeline->opaque = opaque;
   pipeline->slots = choose_slots (ops, threads);
-  pipeline->threads_wanted = threads;
+  pipeline->threads_max = threads;
   pipeline->pieces = calloc (pipeline->slots, sizeof *pipeline->pieces);
   pipeline->threads = calloc (threads, sizeof *pipeline->threads);
-  if (pipeline->pieces && pipeline->threads)
+  pipeline->spare = calloc (pipeline->slots, sizeof *pipeline->spare);
+  if (pipeline->pieces && pipeline->threads && pipeline->spare)
     return pipeline;
 
  no_memory:
@@ -117,23 +127,42 @@ run_thread (void *opaque)
 /* Signals are for the caller's thread.  Fewer threads than wanted will do,
  * as long as there is one. */
 static int
-start_threads (struct pipeline *pipeline, struct vdisk_error *error)
+start_thread (struct pipeline *pipeline, struct vdisk_error *error)
 {
   sigset_t all, before;
-  int r = 0;
+  int r;
 
   sigfillset (&all);
   pthread_sigmask (SIG_SETMASK, &all, &before);
-  while (pipeline->threads_started < pipeline->threads_wanted && r == 0) {
-    r = pthread_create (&pipeline->threads[pipeline->threads_started], NULL,
-                        run_thread, pipeline);
-    if (r == 0)
-      pipeline->threads_started++;
-  }
+  r = pthread_create (&pipeline->threads[pipeline->threads_started], NULL,
+                      run_thread, pipeline);
   pthread_sigmask (SIG_SETMASK, &before, NULL);
-  if (pipeline->threads_started == 0)
+  if (r == 0)
+    pipeline->threads_started++;
+  else if (pipeline->threads_started == 0)
     return error_set (error, r, "starting a thread: %s", strerror (r));
   return 0;
+}
+
+/* Are there enough threads for how often a piece is waited for? */
+static int
+count_wait (struct pipeline *pipeline, bool waits, struct vdisk_error *error)
+{
+  unsigned more;
+  int r = 0;
+
+  if (!waits) {
+    pipeline->waits -= pipeline->waits > 0;
+    return 0;
+  }
+  if (++pipeline->waits < WAITS_MAX)
+    return 0;
+  pipeline->waits = 0;
+  more = min_u64 (pipeline->threads_started,
+                  pipeline->threads_max - pipeline->threads_started);
+  while (more-- > 0 && r == 0)
+    r = start_thread (pipeline, error);
+  return r;
 }
 
 /* Wait until a piece is done. */
@@ -142,8 +171,10 @@ wait_for (struct pipeline *pipeline, const struct piece *piece,
           struct vdisk_error *error)
 {
   struct timespec until;
+  bool waits;
 
   pthread_mutex_lock (&pipeline->lock);
+  waits = !piece->done;
   while (!piece->done && !interrupted ()) {
     clock_gettime (CLOCK_REALTIME, &until);
     until.tv_nsec += NOTICE_NS;
@@ -154,6 +185,8 @@ wait_for (struct pipeline *pipeline, const struct piece *piece,
     pthread_cond_timedwait (&pipeline->is_done, &pipeline->lock, &until);
   }
   pthread_mutex_unlock (&pipeline->lock);
+  if (count_wait (pipeline, waits, error) == -1)
+    return -1;
   return interrupt_check (error);
 }
 
@@ -170,7 +203,26 @@ write_oldest (struct pipeline *pipeline, struct vdisk_error *error)
   if (pipeline->ops->write (pipeline->opaque, piece, error) == -1)
     return -1;
   pipeline->written++;
+  if (piece->buffer)
+    pipeline->spare[pipeline->spare_count++] = piece->buffer;
+  piece->buffer = NULL;
   return 0;
+}
+
+/* The buffer that was used last, which may be in the processor's cache. */
+static uint8_t *
+take_buffer (struct pipeline *pipeline)
+{
+  return pipeline->spare_count > 0
+    ? pipeline->spare[--pipeline->spare_count]
+    : malloc (pipeline->ops->buffer_size);
+}
+
+/* How many pieces there may be at a time. */
+static unsigned
+window (const struct pipeline *pipeline)
+{
+  return min_u64 (SLOTS (pipeline->threads_started), pipeline->slots);
 }
 
 /* Make the slot of the piece that is filled next ready for that. */
@@ -180,11 +232,11 @@ begin_piece (struct pipeline *pipeline, struct vdisk_error *error)
   const struct pipeline_ops *ops = pipeline->ops;
   struct piece *piece = piece_at (pipeline, pipeline->put);
 
-  if (pipeline->put - pipeline->written == pipeline->slots &&
+  if (pipeline->put - pipeline->written >= window (pipeline) &&
       write_oldest (pipeline, error) == -1)
     return -1;
-  if (piece->buffer == NULL && ops->buffer_size > 0)
-    piece->buffer = malloc (ops->buffer_size);
+  if (ops->buffer_size > 0)
+    piece->buffer = take_buffer (pipeline);
   if (piece->extra == NULL && ops->extra_size > 0)
     piece->extra = malloc (ops->extra_size);
   if ((piece->buffer == NULL && ops->buffer_size > 0) ||
@@ -210,9 +262,7 @@ end_piece (struct pipeline *pipeline, struct vdisk_error *error)
   pipeline->put++;
   pthread_cond_signal (&pipeline->has_work);
   pthread_mutex_unlock (&pipeline->lock);
-  if (pipeline->threads_started == 0)
-    return start_threads (pipeline, error);
-  return 0;
+  return pipeline->threads_started > 0 ? 0 : start_thread (pipeline, error);
 }
 
 static void
@@ -297,10 +347,13 @@ pipeline_free (struct pipeline *pipeline)
     free (pipeline->pieces[i].buffer);
     free (pipeline->pieces[i].extra);
   }
+  while (pipeline->spare_count > 0)
+    free (pipeline->spare[--pipeline->spare_count]);
   pthread_mutex_destroy (&pipeline->lock);
   pthread_cond_destroy (&pipeline->has_work);
   pthread_cond_destroy (&pipeline->is_done);
   free (pipeline->pieces);
   free (pipeline->threads);
+  free (pipeline->spare);
   free (pipeline);
 }

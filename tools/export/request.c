@@ -131,7 +131,7 @@ export_request_print_help (void)
         "  --measure               print how many bytes it will have, and\n"
         "                          write nothing\n"
         "  --detect-zeroes         leave out data that is all zeros\n"
-        "  --threads=N             read with so many threads\n"
+        "  --threads=N             read with at most so many threads\n"
         "  --progress=STYLE        bar, machine, json or none (default: a\n"
         "                          bar if standard error is a terminal)\n"
         "  --help                  this text\n"
