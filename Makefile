@@ -176,7 +176,7 @@ RUN_E2E  = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(E2E)),$(E2E))
 ## make check           all tests: docs, unit, e2e, both again with sanitizers, and some fuzzing
 # Of the random images it makes a part, so that it takes ten minutes;
 # 'make check CHECK_SCALE=1' makes them all, as 'make check-e2e' does.
-CHECK_SCALE ?= 0.4
+CHECK_SCALE ?= 0.25
 check: all unit-programs $(COMPARE) bench-programs
 	scripts/check-docs
 	VDISK_SCALE=$(CHECK_SCALE) tests/run $(SUITES) $(E2E)
@@ -200,13 +200,13 @@ check-docs: all
 # Left out, unless they are asked for: what measures time and memory, which
 # is other than it is elsewhere, and what runs no code of ours.
 SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
-    export-memory export-readers fuzz-differential map-hostile map-large \
-    runner vhd-oracle))
+    export-memory export-progress export-readers fuzz-differential limits \
+    map-hostile map-large runner vhd-oracle))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
 ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer \
     -fsanitize=address,undefined -fno-sanitize-recover=all
-SANITIZED_SCALE ?= 0.12
+SANITIZED_SCALE ?= 0.06
 check-asan:
 	$(MAKE) O=build/asan/ CC=gcc CFLAGS='$(ASAN_FLAGS)' \
 	    LDFLAGS='$(ASAN_FLAGS)' run-sanitized \
