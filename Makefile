@@ -226,7 +226,7 @@ run-sanitized: $(PLUGIN) $(TOOL) $(SUITES) $(COMPARE)
 ## make check-tsan      what has threads under the thread sanitizer
 TSAN_FLAGS := -O1 -g -fsanitize=thread
 TSAN_TESTS := test-cache test-image test-source test-stretches \
-    test-read-ahead test-qcow2-packed test-threads
+    test-read-ahead test-qcow2-packed test-threads test-turns
 TSAN_E2E := test-parallel-clients.sh test-soak.sh
 check-tsan:
 	$(MAKE) O=build/tsan/ CC=gcc CFLAGS='$(TSAN_FLAGS)' \

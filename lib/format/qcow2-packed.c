@@ -17,6 +17,7 @@
 #include "format/qcow2-disk.h"
 #include "format/qcow2.h"
 #include "source/source.h"
+#include "turns.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"
 
@@ -38,7 +39,8 @@ struct compression {
 
 struct qcow2_unpackers {
   const struct compression *compression;
-  pthread_mutex_t lock;
+  struct turns turns;           /* of inflating */
+  pthread_mutex_t lock;         /* of the list */
   struct unpacker *idle;
 };
 
@@ -163,6 +165,7 @@ qcow2_unpackers_new (uint8_t compression_type)
 
   if (unpackers) {
     unpackers->compression = &compressions[compression_type];
+    turns_init (&unpackers->turns, turns_for_processors ());
     pthread_mutex_init (&unpackers->lock, NULL);
   }
   return unpackers;
@@ -181,6 +184,7 @@ qcow2_unpackers_free (struct qcow2_unpackers *unpackers)
     free (unpacker);
   }
   pthread_mutex_destroy (&unpackers->lock);
+  turns_destroy (&unpackers->turns);
   free (unpackers);
 }
 
@@ -225,15 +229,23 @@ inflate (struct layer *layer, const struct interval *interval,
 {
   const struct qcow2 *qcow2 = layer->state;
   struct qcow2_unpackers *unpackers = qcow2->unpackers;
-  struct unpacker *unpacker = take_unpacker (unpackers);
-  const char *wrong;
+  struct unpacker *unpacker;
+  const char *wrong = no_memory;
+  /* A small read, and there may be many others.  Copies, which read whole
+   * clusters, do not care which comes first. */
+  const bool takes_turn = interval->length < layer->cluster_size;
 
-  if (unpacker == NULL)
-    return error_no_memory (error, layer->source->name);
-  wrong = unpackers->compression->inflate (unpacker->tool,
-                                           packed, packed_size, cluster,
-                                           layer->cluster_size);
-  give_unpacker (unpackers, unpacker);
+  if (takes_turn)
+    turns_take (&unpackers->turns);
+  unpacker = take_unpacker (unpackers);
+  if (unpacker) {
+    wrong = unpackers->compression->inflate (unpacker->tool, packed,
+                                             packed_size, cluster,
+                                             layer->cluster_size);
+    give_unpacker (unpackers, unpacker);
+  }
+  if (takes_turn)
+    turns_give (&unpackers->turns);
   if (wrong == no_memory)
     return error_no_memory (error, layer->source->name);
   if (wrong)
