@@ -94,12 +94,18 @@ append_packed (const struct mapping *m, uint64_t entry, uint64_t guest)
 }
 
 /* Is there a host cluster?  Offset 0 is the header's, but in an external
- * data file it is a cluster like any other, known by its COPIED bit. */
+ * data file it is a cluster like any other, known by its COPIED bit; not if
+ * it reads as zeros, as QEMU has it. */
 static bool
 has_host_cluster (const struct mapping *m, uint64_t entry)
 {
-  return (entry & QCOW2_OFFSET_MASK) != 0 ||
-    (has_external_data (m) && (entry & QCOW2_COPIED));
+  const uint64_t features = m->qcow2->info.incompatible_features;
+
+  if ((entry & QCOW2_OFFSET_MASK) != 0)
+    return true;
+  if (!(features & QCOW2_EXTERNAL_DATA) || !(entry & QCOW2_COPIED))
+    return false;
+  return !(entry & QCOW2_ZERO) || (features & QCOW2_EXTENDED_L2);
 }
 
 /* Rules that standard and extended entries share.  'reserved' are the
