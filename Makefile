@@ -198,10 +198,12 @@ check-docs: all
 # slower.  Leaks are the unit suites' to find: nbdkit has some of its own,
 # and unloads the plugin before they are looked for.
 # Left out, unless they are asked for: what measures time and memory, which
-# is other than it is elsewhere, and what runs no code of ours.
+# is other than it is elsewhere, what runs no code of ours, and what takes
+# long and runs only code that others run.
 SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
-    export-memory export-progress export-readers fuzz-differential limits \
-    map-hostile map-large runner vhd-oracle))
+    export-memory export-progress export-readers filesystem \
+    fuzz-differential info-vhd limits map-hostile map-large \
+    nbd-source-large qcow2-huge runner vhd-oracle vhd-size))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
 ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer \
