@@ -3,10 +3,22 @@
 
 #include "inflate.h"
 
+#include <string.h>
+
 #include <zlib.h>
 #include <zstd.h>
 
 #include "fuzz.h"
+
+/* Has zlib come upon a symbol, or a number of them, that is reserved? */
+static bool
+is_reserved (const z_stream *stream, int r)
+{
+  return r == Z_DATA_ERROR && stream->msg &&
+    (strcmp (stream->msg, "invalid literal/length code") == 0 ||
+     strcmp (stream->msg, "invalid distance code") == 0 ||
+     strcmp (stream->msg, "too many length or distance symbols") == 0);
+}
 
 static enum inflated
 by_zlib (const uint8_t *packed, size_t packed_size, uint8_t *cluster,
@@ -16,6 +28,7 @@ by_zlib (const uint8_t *packed, size_t packed_size, uint8_t *cluster,
     .next_in = (Bytef *) packed, .avail_in = packed_size,
     .next_out = cluster, .avail_out = cluster_size,
   };
+  bool reserved;
   uint8_t more;
   int r;
 
@@ -29,9 +42,10 @@ by_zlib (const uint8_t *packed, size_t packed_size, uint8_t *cluster,
     r = r == Z_STREAM_END && stream.avail_out == 1 ? Z_STREAM_END : Z_OK;
     stream.avail_out = 0;
   }
+  reserved = is_reserved (&stream, r);
   inflateEnd (&stream);
   if (stream.avail_out > 0)
-    return INFLATE_BROKEN;
+    return reserved ? INFLATE_RESERVED : INFLATE_BROKEN;
   return r == Z_STREAM_END ? INFLATE_PERFECT : INFLATE_FULL;
 }
 

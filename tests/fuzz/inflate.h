@@ -12,6 +12,9 @@
 
 enum inflated {
   INFLATE_BROKEN,               /* the cluster does not become full */
+  INFLATE_RESERVED,             /* symbols that deflate reserves: zlib takes
+                                   none, libdeflate takes them for the
+                                   longest match or the largest distance */
   INFLATE_FULL,                 /* it does, and there is more */
   INFLATE_PERFECT,              /* it does, just where the stream ends */
 };
