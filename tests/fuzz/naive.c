@@ -128,7 +128,9 @@ find_cluster (const struct lookup *l, uint64_t entry, uint64_t bitmap,
   const uint64_t offset = entry & UINT64_C (0x00fffffffffffe00);
   const unsigned sub = guest % cluster / (cluster / 32);
   const bool allocated = bitmap >> sub & 1, zeros = bitmap >> sub >> 32 & 1;
-  const bool has_cluster = offset != 0 || (external && entry >> 63);
+  const bool zero_entry = v3 && !extended && (entry & 1);
+  const bool has_cluster = offset != 0 ||
+    (external && entry >> 63 && !zero_entry);
 
   if (entry & (v3 && !extended ? UINT64_C (0x7f000000000001fe)
                : UINT64_C (0x7f000000000001ff)))
@@ -146,7 +148,7 @@ find_cluster (const struct lookup *l, uint64_t entry, uint64_t bitmap,
     return allocated ? found_data (l, offset + guest % cluster, cluster)
       : hole;
   }
-  if (v3 && (entry & 1))
+  if (zero_entry)
     return zero;
   return has_cluster ? found_data (l, offset + guest % cluster, cluster)
     : hole;
