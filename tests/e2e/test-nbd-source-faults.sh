@@ -189,9 +189,9 @@ lies_to_reads too-long 'out of bounds|Protocol'
 lies_to_reads bad-magic 'magic'
 lies_to_reads hang-up 'not connected|disconnected|Transport'
 lies_to_reads mid-hang-up 'disconnected'
-# Newer libnbd skips such a reply, and stumbles over what comes next.
+# Newer libnbd skips such replies, or stumbles over what comes next.
 lies_to_reads wrong-cookie 'cookie|magic'
-lies_to_reads status-chunk 'block.status'
+lies_to_reads status-chunk 'block.status|Protocol'
 
 # lies_of_status NAME REGEX: a map fails with this message.  Where a piece of
 # the disk cannot be mapped the parts of it are tried, so once is not enough.
@@ -204,13 +204,13 @@ lies_of_status ()
     cmp told.map truth.map || die "$1: not right afterwards"
     origin_stop
 }
-lies_of_status no-extents 'length'
-lies_of_status no-chunk 'says nothing'
-lies_of_status zero-length 'says nothing'
-lies_of_status odd-payload 'length'
-lies_of_status huge-payload 'length'
-lies_of_status wrong-context 'says nothing|context'
-lies_of_status hang-up-status 'not connected|disconnected|Transport'
+lies_of_status no-extents 'length|Protocol'
+lies_of_status no-chunk 'says nothing|Protocol'
+lies_of_status zero-length 'says nothing|Protocol'
+lies_of_status odd-payload 'length|Protocol'
+lies_of_status huge-payload 'length|Protocol'
+lies_of_status wrong-context 'says nothing|context|Protocol'
+lies_of_status hang-up-status 'not connected|disconnected|Transport|Protocol'
 
 # What is odd but can be understood.
 for lie in zero-after-data strange-flags beyond-end; do
@@ -221,10 +221,11 @@ for lie in zero-after-data strange-flags beyond-end; do
     origin_stop
 done
 # The last extent of an answer may reach beyond what was asked for, and
-# beyond the end of the disk.
+# beyond the end of the disk.  Newer libnbd refuses that, once.
 lie_start --lie beyond-request
 "$VDISK" map --output=nbdinfo "$origin" > told.map
-grep -q '"offset": 65536, "length": 983040, "type": 3' told.map
+grep -q '"offset": 65536, "length": 983040, "type": 3' told.map ||
+    cmp told.map truth.map
 checked "beyond-request"
 origin_stop
 
