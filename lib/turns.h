@@ -22,7 +22,8 @@ struct turns {
   struct turn *first, *last;    /* of those who wait */
 };
 
-/* As many turns as are best for the processors there are for us. */
+/* As many turns as are best for the processors that the calling thread may
+ * run on. */
 unsigned turns_for_processors (void);
 
 void turns_init (struct turns *turns, unsigned count);

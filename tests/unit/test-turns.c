@@ -133,6 +133,31 @@ START_TEST (in_order)
 }
 END_TEST
 
+/* Whoever gives a turn while somebody waits, and wants one again, has to
+ * wait behind. */
+START_TEST (handed_over)
+{
+  struct shared shared = { .came = 0 };
+  struct user user = { .shared = &shared, .number = 7 };
+  unsigned i;
+
+  turns_init (&shared.turns, 1);
+  for (i = 0; i < 50; ++i) {
+    shared.came = 0;
+    turns_take (&shared.turns);
+    start (&user, take_one_turn);
+    while (count_waiting (&shared.turns) != 1)
+      work_a_little ();
+    turns_give (&shared.turns);
+    turns_take (&shared.turns);
+    ck_assert_uint_eq (shared.came, 1);
+    turns_give (&shared.turns);
+    pthread_join (user.thread, NULL);
+  }
+  turns_destroy (&shared.turns);
+}
+END_TEST
+
 START_TEST (for_processors)
 {
   ck_assert_uint_ge (turns_for_processors (), 2);
@@ -148,6 +173,7 @@ main (void)
   tcase_set_timeout (tcase, 60);
   tcase_add_loop_test (tcase, not_too_many, 1, 4);
   tcase_add_test (tcase, in_order);
+  tcase_add_test (tcase, handed_over);
   tcase_add_test (tcase, for_processors);
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
