@@ -40,7 +40,8 @@ const struct cache_entry *cache_get (struct cache *cache, uint64_t key,
                                      cache_loader *load, void *opaque,
                                      struct vdisk_error *error);
 
-/* The value of 'key' if it is there, or being loaded by another thread. */
+/* The value of 'key' if it is there, or another thread is loading it and
+ * does not fail.  Else NULL. */
 const struct cache_entry *cache_find (struct cache *cache, uint64_t key);
 
 /* Give back what cache_get or cache_find returned.  Accepts NULL. */

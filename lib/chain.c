@@ -245,3 +245,14 @@ chain_size (const struct chain *chain)
 {
   return chain->layers[0]->size;
 }
+
+bool
+chain_is_near (const struct chain *chain)
+{
+  unsigned i;
+
+  for (i = 0; i < chain->count; ++i)
+    if (chain->layers[i]->source->ahead || chain->layers[i]->data->ahead)
+      return false;
+  return true;
+}

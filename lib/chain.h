@@ -48,6 +48,10 @@ void chain_close (struct chain *chain);
 /* The size of the guest disk. */
 uint64_t chain_size (const struct chain *chain);
 
+/* True if small reads of the tables of all layers cost little: none is on
+ * an NBD server. */
+bool chain_is_near (const struct chain *chain);
+
 /* Make 'out' the intervals of the whole chain that tile the guest range,
  * which lies within the disk: the holes of each layer are filled from the
  * next one down, which ends them where it ends itself, and data over a hole

@@ -32,7 +32,8 @@
 #define BULK_SEGMENTS 16
 
 /* A read of one of so many parts of a segment is small: to map it alone
- * takes less than to make the segment, should nobody come back to that. */
+ * takes less than to make the segment, should nobody come back to that, and
+ * where small reads of tables cost little. */
 #define PARTS_MIN 64
 
 struct vdisk {
@@ -40,6 +41,8 @@ struct vdisk {
   struct chain *chain;
   struct interval_cache *intervals;
   struct cluster_cache *clusters;
+  uint64_t part_max;            /* the most bytes that are worth mapping
+                                   alone, rather than their segment */
 };
 
 /* Takes so many intervals of a walk.  0 to go on, 1 to stop, -1 for an
@@ -177,7 +180,6 @@ static int
 walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
       visitor *visit, void *opaque, struct vdisk_error *error)
 {
-  const uint64_t part_max = vdisk->chain->segment_size / PARTS_MIN;
   uint64_t end, next;
   int r;
 
@@ -185,7 +187,7 @@ walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   for (end = offset + count; offset < end && r == 0; offset = next) {
     next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
                                                      offset));
-    r = (next - offset <= part_max ? visit_part : visit_segment)
+    r = (next - offset <= vdisk->part_max ? visit_part : visit_segment)
       (vdisk, offset, next, visit, opaque, error);
   }
   return r == -1 ? -1 : 0;
@@ -377,6 +379,8 @@ image_open (struct source *top, const struct vdisk_options *options,
     goto fail;
   vdisk->intervals = interval_cache_new (vdisk->chain, budget);
   vdisk->clusters = cluster_cache_new (vdisk->chain, budget);
+  vdisk->part_max = chain_is_near (vdisk->chain)
+    ? vdisk->chain->segment_size / PARTS_MIN : 0;
   if (vdisk->intervals == NULL || vdisk->clusters == NULL) {
     error_no_memory (error, vdisk_layer_file (vdisk, 0));
     goto fail;

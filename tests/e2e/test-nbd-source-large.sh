@@ -42,6 +42,32 @@ end ()
 with_vdisk "$origin" -- end
 origin_stop
 
+# Reads all over a large disk: where it is a way to the server, what was
+# mapped for one is kept for the next, and its tables are not read again.
+qemu-img create -q -f qcow2 -o preallocation=metadata random.qcow2 64G
+origin_start --filter=log file random.qcow2 logfile="$tmp/log"
+read_all_over ()
+{
+    : > log
+    python3 - <<'END'
+import os
+from nbdclient import Client
+with Client(os.environ["socket"]) as client:
+    for n in range(900):
+        if client.read(n % 900 * (70 << 20) + 4096 * n, 4096) != bytes(4096):
+            raise SystemExit("not zeros")
+END
+}
+vdisk_start "$origin" format=qcow2
+read_all_over
+first=$(requests Read)
+read_all_over
+[ "$first" -gt 0 ] && [ "$(requests Read)" -eq 0 ] ||
+    die "$first reads, then $(requests Read)"
+checked "900 places: $first reads, then $(requests Read)"
+vdisk_stop
+origin_stop
+
 # Every other 64 KiB of 1 TiB: the answers are long, and asked for in pieces.
 size=$((unit << 30))
 origin_start python3 "$e2e/nbd_server.py" SOCKET --size $size --log "$tmp/log"

@@ -938,7 +938,7 @@ END_TEST
 
 #define SEGMENT UINT64_C (65536)
 
-/* Reads in this order, and whether they have to map.  Segments 1 and 257
+/* Reads in this order, and whether they have to map.  Segments 5 and 261
  * are remembered at the same place. */
 static const struct { uint64_t offset, count; bool maps; } few_reads[] = {
   /* Once for itself, once to make the segment. */
