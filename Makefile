@@ -198,8 +198,10 @@ check-docs: all
 # slower.  Leaks are the unit suites' to find: nbdkit has some of its own,
 # and unloads the plugin before they are looked for.
 # Left out, unless they are asked for: what measures time and memory, which
-# is other than it is elsewhere, what runs no code of ours, and what takes
-# long and runs only code that others run.
+# is other than it is elsewhere (check-hostile and map-hostile among it,
+# whose limits of time are for programs without sanitizers: fuzzing has what
+# is hostile and small), what runs no code of ours, and what takes long and
+# runs only code that others run.
 SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
     export-memory export-progress export-readers filesystem \
     fuzz-differential info-vhd limits map-hostile map-large \
@@ -229,17 +231,18 @@ run-sanitized: $(PLUGIN) $(TOOL) $(SUITES) $(COMPARE)
 TSAN_FLAGS := -O1 -g -fsanitize=thread
 TSAN_TESTS := test-cache test-image test-source test-stretches \
     test-read-ahead test-qcow2-packed test-threads test-turns
-TSAN_E2E := test-parallel-clients.sh test-soak.sh
+TSAN_E2E := test-parallel-clients.sh test-soak.sh test-export-random.sh
 check-tsan:
 	$(MAKE) O=build/tsan/ CC=gcc CFLAGS='$(TSAN_FLAGS)' \
 	    LDFLAGS='$(TSAN_FLAGS)' run-tsan \
 	    NBDKIT_PRELOAD="$$(gcc -print-file-name=libtsan.so)"
 
-run-tsan: $(PLUGIN) unit-programs
+run-tsan: $(PLUGIN) $(TOOL) unit-programs
 	TSAN_OPTIONS=halt_on_error=1 CK_FORK=no \
 	    tests/run --log-dir build/tsan/test-logs \
 	    $(filter $(addprefix %/,$(TSAN_TESTS)),$(UNIT))
 	PLUGIN=$(PLUGIN) NBDKIT_PRELOAD='$(NBDKIT_PRELOAD)' \
+	VDISK=$(CURDIR)/$(TOOL) VDISK_SCALE=0.3 TSAN_OPTIONS=halt_on_error=1 \
 	    tests/run --log-dir build/tsan/test-logs \
 	    $(filter $(addprefix %/,$(TSAN_E2E)),$(E2E))
 

@@ -7,9 +7,9 @@
 'make bench' builds what this needs and runs it; ROWS='map copy' picks
 groups.  The contestants of a race take turns, A B B A, and ratios are those
 of neighbours: what one leaves behind (free memory that the host has taken
-back, say) is not always found by the same other.  Prints Markdown; the same is in table.md below BENCH_DIR,
-and every single figure in results.tsv.  Whether the aims are met does not
-change the exit status.
+back, say) is not always found by the same other.  Prints Markdown; the same
+is in table.md below BENCH_DIR, and every single figure in results.tsv.
+Whether the aims are met does not change the exit status.
 
 Environment:
   BENCH_DIR       images and results (build/bench); 40 GiB are needed
