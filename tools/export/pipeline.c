@@ -145,24 +145,23 @@ start_thread (struct pipeline *pipeline, struct vdisk_error *error)
 }
 
 /* Are there enough threads for how often a piece is waited for? */
-static int
-count_wait (struct pipeline *pipeline, bool waits, struct vdisk_error *error)
+static void
+count_wait (struct pipeline *pipeline, bool late)
 {
   unsigned more;
-  int r = 0;
 
-  if (!waits) {
+  if (!late) {
     pipeline->waits -= pipeline->waits > 0;
-    return 0;
+    return;
   }
   if (++pipeline->waits < WAITS_MAX)
-    return 0;
+    return;
   pipeline->waits = 0;
   more = min_u64 (pipeline->threads_started,
                   pipeline->threads_max - pipeline->threads_started);
-  while (more-- > 0 && r == 0)
-    r = start_thread (pipeline, error);
-  return r;
+  /* There is one already, so this is no error. */
+  while (more-- > 0 && start_thread (pipeline, NULL) == 0)
+    ;
 }
 
 /* Wait until a piece is done. */
@@ -171,10 +170,10 @@ wait_for (struct pipeline *pipeline, const struct piece *piece,
           struct vdisk_error *error)
 {
   struct timespec until;
-  bool waits;
+  bool late;
 
   pthread_mutex_lock (&pipeline->lock);
-  waits = !piece->done;
+  late = !piece->done;
   while (!piece->done && !interrupted ()) {
     clock_gettime (CLOCK_REALTIME, &until);
     until.tv_nsec += NOTICE_NS;
@@ -185,8 +184,7 @@ wait_for (struct pipeline *pipeline, const struct piece *piece,
     pthread_cond_timedwait (&pipeline->is_done, &pipeline->lock, &until);
   }
   pthread_mutex_unlock (&pipeline->lock);
-  if (count_wait (pipeline, waits, error) == -1)
-    return -1;
+  count_wait (pipeline, late);
   return interrupt_check (error);
 }
 

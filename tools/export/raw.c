@@ -16,6 +16,10 @@
  * work. */
 #define PIECE_LENGTH (1024 << 10)
 
+/* How far space is found ahead of writing: interrupts are noticed between,
+ * and a full file system is full of little that was not written. */
+#define STRETCH_LENGTH (UINT64_C (32) << 20)
+
 /* Zeros within data are worth no hole below this: file systems have none
  * that small. */
 #define GRAIN 4096
@@ -95,20 +99,19 @@ copy_found (struct copying *copying)
   return sink_write (export->sink, buffer, count, offset, copying->error);
 }
 
-/* Leave an extent's bytes to the file system, to share them with the file
- * they are in or to copy them by itself.  Gives how many it took. */
-static uint64_t
-transfer_extent (struct copying *copying, const struct vdisk_extent *extent)
+/* Share an extent's bytes with the file they are in, where the file system
+ * can do that. */
+static bool
+share_extent (struct copying *copying, const struct vdisk_extent *extent)
 {
   struct export *export = copying->export;
   const int fd = vdisk_layer_data_descriptor (export->disks[0],
                                               extent->depth);
 
-  if (extent->kind != VDISK_DATA || fd < 0 ||
-      export->options->detect_zeroes)
-    return 0;
-  return sink_transfer (export->sink, fd, extent->host_offset,
-                        extent->length, extent->offset);
+  return extent->kind == VDISK_DATA && fd >= 0 &&
+    !export->options->detect_zeroes &&
+    sink_share (export->sink, fd, extent->host_offset, extent->length,
+                extent->offset);
 }
 
 /* Nothing is found yet that lies before 'offset'. */
@@ -126,7 +129,6 @@ copy_extent (struct copying *copying, const struct vdisk_extent *extent)
 {
   const uint64_t end = extent->offset + extent->length;
   uint64_t *data = copying->piece->extra;
-  uint64_t transferred;
 
   if (!is_data (extent)) {
     if (copy_until (copying, end) == -1)
@@ -135,10 +137,10 @@ copy_extent (struct copying *copying, const struct vdisk_extent *extent)
                       copying->error);
   }
   *data += extent->length;
-  transferred = transfer_extent (copying, extent);
-  if ((transferred > 0 || copying->offset == copying->end) &&
-      copy_until (copying, extent->offset + transferred) == -1)
-    return -1;
+  if (share_extent (copying, extent))
+    return copy_until (copying, end);
+  if (copying->offset == copying->end)
+    copying->offset = extent->offset;
   copying->end = end;
   return 0;
 }
@@ -192,26 +194,51 @@ struct copying_runs {
   uint64_t position;            /* everything before it was put */
 };
 
+/* Finding space for data, in the order of the disk, which the threads do not
+ * keep: the file is in fewer parts then. */
+struct allocating {
+  struct export *export;
+  uint64_t offset, end;         /* of data that has none yet */
+};
+
+static void
+allocate_found (struct allocating *allocating)
+{
+  if (allocating->offset < allocating->end)
+    sink_allocate (allocating->export->sink,
+                   allocating->end - allocating->offset, allocating->offset);
+}
+
 static int
 allocate_extent (void *opaque, const struct vdisk_extent *extent)
 {
-  const struct export *export = opaque;
+  struct allocating *allocating = opaque;
 
-  if (is_data (extent))
-    sink_allocate (export->sink, extent->length, extent->offset);
+  if (!is_data (extent))
+    return 0;
+  if (extent->offset != allocating->end) {
+    allocate_found (allocating);
+    allocating->offset = extent->offset;
+  }
+  allocating->end = extent->offset + extent->length;
   return 0;
 }
 
-/* In the order of the disk, which the threads do not keep: the file is in
- * fewer parts then. */
 static int
-allocate_run (struct export *export, uint64_t offset, uint64_t length,
-              struct vdisk_error *error)
+allocate_stretch (struct export *export, uint64_t offset, uint64_t length,
+                  struct vdisk_error *error)
 {
+  struct allocating allocating = {
+    .export = export, .offset = offset, .end = offset,
+  };
+
   if (!export->sink->wants_space || export->options->detect_zeroes)
     return 0;
-  return vdisk_extents (export->disks[0], offset, length, allocate_extent,
-                        export, error);
+  if (vdisk_extents (export->disks[0], offset, length, allocate_extent,
+                     &allocating, error) == -1)
+    return -1;
+  allocate_found (&allocating);
+  return 0;
 }
 
 static int
@@ -219,15 +246,21 @@ put_run (void *opaque, const struct unit_run *run, struct vdisk_error *error)
 {
   struct copying_runs *runs = opaque;
   const uint64_t offset = unit_run_offset (runs->units, run);
-  const uint64_t length = unit_run_length (runs->units, run);
+  const uint64_t end = offset + unit_run_length (runs->units, run);
 
   if (sink_zero (runs->export->sink, offset - runs->position,
                  runs->position, error) == -1)
     return -1;
-  runs->position = offset + length;
-  if (allocate_run (runs->export, offset, length, error) == -1)
-    return -1;
-  return pipeline_put (runs->pipeline, offset, length, error);
+  for (runs->position = offset; runs->position < end; ) {
+    const uint64_t length = min_u64 (end - runs->position, STRETCH_LENGTH);
+
+    if (allocate_stretch (runs->export, runs->position, length,
+                          error) == -1 ||
+        pipeline_put (runs->pipeline, runs->position, length, error) == -1)
+      return -1;
+    runs->position += length;
+  }
+  return 0;
 }
 
 static int

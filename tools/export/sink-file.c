@@ -17,8 +17,8 @@
 
 #include "error.h"
 #include "export/interrupt.h"
+#include "export/sharing.h"
 #include "export/sink.h"
-#include "export/transfer.h"
 #include "source/file-lock.h"
 #include "util/align.h"
 
@@ -36,7 +36,7 @@ struct file {
   bool is_finished;
   uint64_t size;                /* block device: its size */
   pthread_mutex_t lock;         /* of writing to a regular file */
-  struct transfer transfer;
+  struct sharing sharing;
 };
 
 static int
@@ -69,6 +69,7 @@ begin_regular (struct file *file, uint64_t size, bool preallocate,
         return -1;
     if (r == -1)
       return file_error (sink, "allocating its space", error);
+    sink->wants_space = false;
   }
   return 0;
 }
@@ -162,18 +163,20 @@ file_allocate (struct sink *sink, uint64_t count, uint64_t offset)
 {
   const struct file *file = (const struct file *) sink;
 
-  /* If it cannot be done, writing tells why. */
-  fallocate (file->fd, FALLOC_FL_KEEP_SIZE, offset, count);
+  /* Writing tells why it cannot be done. */
+  if (fallocate (file->fd, FALLOC_FL_KEEP_SIZE, offset, count) == -1 &&
+      errno != EINTR)
+    sink->wants_space = false;
 }
 
-static uint64_t
-file_transfer (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
-               uint64_t offset)
+static bool
+file_share (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
+            uint64_t offset)
 {
   struct file *file = (struct file *) sink;
 
-  return file->is_regular
-    ? transfer_range (&file->transfer, fd, fd_offset, count, offset) : 0;
+  return file->is_regular &&
+    sharing_range (&file->sharing, fd, fd_offset, count, offset);
 }
 
 static int
@@ -213,7 +216,7 @@ static const struct sink_ops file_ops = {
   .begin = file_begin,
   .write = file_write,
   .allocate = file_allocate,
-  .transfer = file_transfer,
+  .share = file_share,
   .finish = file_finish,
   .close = file_close,
 };
@@ -278,7 +281,7 @@ examine (struct file *file, struct vdisk_error *error)
   if (file_lock_for_writing (file->fd, sink->name, error) == -1)
     return -1;
   if (file->is_regular) {
-    transfer_init (&file->transfer, file->fd);
+    sharing_init (&file->sharing, file->fd);
     sink->wants_space = is_on_ext4 (file->fd);
     return 0;
   }

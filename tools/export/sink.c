@@ -117,12 +117,12 @@ sink_allocate (struct sink *sink, uint64_t count, uint64_t offset)
     sink->ops->allocate (sink, count, offset);
 }
 
-uint64_t
-sink_transfer (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
-               uint64_t offset)
+bool
+sink_share (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
+            uint64_t offset)
 {
-  return sink->ops->transfer
-    ? sink->ops->transfer (sink, fd, fd_offset, count, offset) : 0;
+  return sink->ops->share &&
+    sink->ops->share (sink, fd, fd_offset, count, offset);
 }
 
 int

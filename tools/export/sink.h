@@ -29,15 +29,14 @@ struct sink_ops {
   int (*zero) (struct sink *sink, uint64_t count, uint64_t offset,
                struct vdisk_error *error);
 
-  /* Find space for a range, all of which will be written.  NULL if
-   * sink->wants_space is never set. */
+  /* Find space for a range, all of which will be written, or stop wanting
+   * it (sink->wants_space).  NULL if that is never set. */
   void (*allocate) (struct sink *sink, uint64_t count, uint64_t offset);
 
-  /* Leave a range of an open file to the file system.  Gives how much of
-   * it is done, from its start: the rest is to be read and written.  NULL:
-   * it is all left. */
-  uint64_t (*transfer) (struct sink *sink, int fd, uint64_t fd_offset,
-                        uint64_t count, uint64_t offset);
+  /* Share a range of an open file, if both can.  False: it is to be read
+   * and written.  NULL: it never can. */
+  bool (*share) (struct sink *sink, int fd, uint64_t fd_offset,
+                 uint64_t count, uint64_t offset);
 
   /* Everything is written, sink->position bytes from the start. */
   int (*finish) (struct sink *sink, struct vdisk_error *error);
@@ -86,15 +85,15 @@ int sink_put_zeros (struct sink *sink, uint64_t count,
                     struct vdisk_error *error);
 
 /* Not for streams: write at an offset; make a range zeros, which is
- * nothing to do where it is; announce what will be written; leave to the
- * file system what it can do by itself (see sink_ops). */
+ * nothing to do where it is; find space for what will be written;
+ * share what another file has. */
 int sink_write (struct sink *sink, const void *buffer, size_t count,
                 uint64_t offset, struct vdisk_error *error);
 int sink_zero (struct sink *sink, uint64_t count, uint64_t offset,
                struct vdisk_error *error);
 void sink_allocate (struct sink *sink, uint64_t count, uint64_t offset);
-uint64_t sink_transfer (struct sink *sink, int fd, uint64_t fd_offset,
-                        uint64_t count, uint64_t offset);
+bool sink_share (struct sink *sink, int fd, uint64_t fd_offset,
+                 uint64_t count, uint64_t offset);
 
 int sink_finish (struct sink *sink, struct vdisk_error *error);
 
