@@ -25,6 +25,13 @@ def words(text):
             (line.split() for line in text.splitlines())}
 
 
+def forget(path):
+    """Have the page cache hold nothing of the file."""
+    with open(path, "rb", buffering=0) as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def warm(path):
     """Have the page cache hold the file, but for its holes."""
     with open(path, "rb", buffering=0) as file:

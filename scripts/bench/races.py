@@ -11,6 +11,7 @@ import os
 import shutil
 
 import images as making
+import memory
 
 OUR = "vdisk"
 PEER = "qemu-nbd"
@@ -53,10 +54,11 @@ class Race:
     """A few rows of the table of a section, called by 'name' if there are
     others.  Contestants that tell how many bytes of 'data' there are have to
     agree.  Where clusters of the image are partly holes of its file they
-    cannot ('same_data'): QEMU does not look for these."""
+    cannot ('same_data'): QEMU does not look for these.  What each
+    contestant writes 'takes' so many bytes of memory."""
 
     def __init__(self, section, name, contestants, rows, warm=(), rounds=1,
-                 same_data=True):
+                 same_data=True, takes=0):
         self.section = section
         self.name = name
         self.title = section + (" / " + name if name else "")
@@ -65,6 +67,7 @@ class Race:
         self.warm = warm
         self.rounds = rounds
         self.same_data = same_data
+        self.takes = takes
 
 
 class Races:
@@ -263,6 +266,9 @@ class Races:
                 ("nbdcopy to null:", ["nbdcopy", "%s", "null:"], 1)):
             for extension, title in ("qcow2", "QCOW2"), ("vhd", "VHD"):
                 chain, flat = last + extension, "flat." + extension
+                layers = ["disk." + extension] + [
+                    "chain-%d.%s" % (n, extension)
+                    for n in range(1, making.LAYERS + 1)]
                 contestants = [self.ours(client, chain),
                                self.ours(client, flat, name="vdisk, flat")]
                 rows = [Row("flattened", "vdisk, flat", at_least=1 / 1.1)]
@@ -273,12 +279,15 @@ class Races:
                     rows += [Row("QEMU's own", "qemu-nbd, flat",
                                  ours=PEER),
                              Row("qemu-nbd", PEER)]
+                if extension == "qcow2" and client == self.walk():
+                    contestants.append(self.program(
+                        "scan", "table-scan",
+                        *(self.images.get(name) for name in layers)))
+                    rows.append(Row("loop", "scan"))
                 yield Race("6. Chain of 30 layers, " + what, title,
                            contestants, rows, rounds=rounds,
                            same_data=False,
-                           warm=[flat, "disk." + extension] + [
-                               "chain-%d.%s" % (n, extension)
-                               for n in range(1, making.LAYERS + 1)])
+                           warm=[flat, *layers])
 
     # --- Random reads ----------------------------------------------------
 
@@ -352,7 +361,9 @@ class Races:
                              "-W", "-f", qemu_format, "-O", "raw", image,
                              dest, prepare=remove)]
             rows = [Row("qemu-img", "qemu-img", at_least=1.5)]
+            sources = [name]
             if name == "disk.qcow2":
+                sources.append("disk.raw")
                 contestants.append(self.command(
                     "cp", "cp", self.images.get("disk.raw"), dest,
                     prepare=remove))
@@ -360,7 +371,8 @@ class Races:
             if not room:
                 contestants = [Contestant(c.name, None) for c in contestants]
             yield Race("9. vdisk export to a raw file in " + title, label,
-                       contestants, rows, warm=["disk.raw", name])
+                       contestants, rows, warm=sources,
+                       takes=self.images.size // 2 if room else 0)
             remove()
 
     def races_export(self):
@@ -369,11 +381,12 @@ class Races:
                    ("disk-zlib.qcow2", "qcow2", "zlib"),
                    ("disk-zstd.qcow2", "qcow2", "zstd")]
         needed = self.images.size // 2 * 3
-        memory = os.environ.get("BENCH_TMPFS", "/dev/shm")
-        room = (os.path.isdir(memory) and available_memory() > needed and
-                shutil.disk_usage(memory).free > needed)
-        yield from self.copies(memory, "memory", formats, room)
-        yield from self.copies(self.out, "a file system", formats[:2])
+        tmpfs = os.environ.get("BENCH_TMPFS", "/dev/shm")
+        room = (os.path.isdir(tmpfs) and
+                memory.kernel_says("MemAvailable") > needed and
+                shutil.disk_usage(tmpfs).free > needed)
+        yield from self.copies(tmpfs, "memory", formats[:1], room)
+        yield from self.copies(self.out, "a file system", formats)
         yield from self.streams()
 
     def streams(self):
@@ -396,11 +409,3 @@ class Races:
                 [Row("cat, pipe", "cat", at_least=0.9),
                  Row("cat, null", "cat, null", ours="vdisk, null")],
                 warm=["disk.qcow2"])
-
-
-def available_memory():
-    with open("/proc/meminfo", encoding="ascii") as file:
-        for line in file:
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 0
