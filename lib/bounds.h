@@ -85,7 +85,7 @@
 #define QED_TABLE_SIZE_MAX 16
 
 /* bytes: QED: name of a backing file */
-#define QED_NAME_SIZE_MAX 1023
+#define QED_NAME_SIZE_MAX 4095
 
 /* A bit each: 128 MiB, for 64 TiB of clusters of 64 KiB. */
 /* number: QED: clusters of a file that is checked */

@@ -329,7 +329,7 @@ struct backing {
 };
 
 #define NAME_SIZE(n) "header: backing_filename_size " n \
-  ", must be 1 to 1023"
+  ", must be 1 to 4095"
 #define NAME_OUTSIDE(size, offset, header) "header: backing file name of " \
   size " bytes at offset " offset ", must lie in the header's clusters (" \
   header " bytes)"
@@ -337,11 +337,12 @@ struct backing {
 static const struct backing backings[] = {
   { 1, 64, 0, NAME_SIZE ("0") },
   { 1, 64, 1, NULL },
-  { 1, 64, 1023, NULL },
-  { 1, 64, 1024, NAME_SIZE ("1024") },
+  { 1, 64, 1024, NULL },
+  { 2, 64, 4095, NULL },
+  { 2, 64, 4096, NAME_SIZE ("4096") },
   { 1, 64, UINT32_MAX, NAME_SIZE ("4294967295") },
   { 1, 4095, 1, NULL },
-  { 1, 4096 - 1023, 1023, NULL },
+  { 1, 4096 - 1024, 1024, NULL },
   { 1, 4095, 2, NAME_OUTSIDE ("2", "4095", "4096") },
   { 1, 4096, 1, NAME_OUTSIDE ("1", "4096", "4096") },
   { 1, UINT32_MAX, 1, NAME_OUTSIDE ("1", "4294967295", "4096") },
