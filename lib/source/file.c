@@ -17,6 +17,7 @@
 #include "source/file-lock.h"
 #include "source/open-in.h"
 #include "source/stretches.h"
+#include "util/minmax.h"
 
 /* How many stretches are remembered. */
 #define STRETCHES_MAX 1024
@@ -93,35 +94,44 @@ check_length (const struct file *file, uint64_t offset,
   return 0;
 }
 
-/* Ask the file system what is at 'offset'. */
+/* Where lseek finds the next hole or data; UINT64_MAX if there is none up to
+ * the end of the file. */
+static int
+seek (const struct file *file, uint64_t offset, int whence, uint64_t *found,
+      struct vdisk_error *error)
+{
+  off_t r = lseek (file->fd, offset, whence);
+
+  if (r == -1 && errno != ENXIO)
+    return seek_error (&file->source, offset, error);
+  *found = r == -1 ? UINT64_MAX : (uint64_t) r;
+  return 0;
+}
+
+/* Ask the file system what is at 'offset'.  Mostly that is data, for which
+ * one question is enough.  A file that has become shorter is found out by
+ * whoever reads the data. */
 static int
 seek_stretch (const struct file *file, uint64_t offset,
               struct stretch *stretch, struct vdisk_error *error)
 {
-  off_t data, end;
+  uint64_t end;
 
   stretch->offset = offset;
-  data = lseek (file->fd, offset, SEEK_DATA);
-  if (data == -1 && errno != ENXIO)
-    return seek_error (&file->source, offset, error);
-  stretch->kind =
-    data == -1 || (uint64_t) data > offset ? VDISK_HOLE : VDISK_DATA;
-  if (data == -1 && check_length (file, offset, error) == -1)
+  stretch->kind = VDISK_DATA;
+  if (seek (file, offset, SEEK_HOLE, &end, error) == -1)
     return -1;
-  if (stretch->kind == VDISK_HOLE)
-    end = data;
-  else {
-    end = lseek (file->fd, offset, SEEK_HOLE);
-    if (end == -1 && errno != ENXIO)
-      return seek_error (&file->source, offset, error);
+  if (end == offset || end == UINT64_MAX) {
+    if (seek (file, offset, SEEK_DATA, &end, error) == -1 ||
+        (end == UINT64_MAX && check_length (file, offset, error) == -1))
+      return -1;
+    /* It may have been written meanwhile: then let it all be data. */
+    if (end > offset)
+      stretch->kind = VDISK_HOLE;
+    else
+      end = UINT64_MAX;
   }
-  /* ENXIO: it goes on to the end of the file.  A file that has become
-   * shorter is found out by whoever reads it. */
-  if (end == -1 || (uint64_t) end > file->source.size ||
-      (uint64_t) end <= offset)
-    stretch->end = file->source.size;
-  else
-    stretch->end = end;
+  stretch->end = min_u64 (end, file->source.size);
   return 0;
 }
 
