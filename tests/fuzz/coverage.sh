@@ -26,8 +26,14 @@ for program in "$directory"/replay-*; do
         objects+=(-object)
     fi
     objects+=("$program")
-    find "build/fuzz/corpus/$target" "build/fuzz/seeds/$target" \
-        "tests/fuzz/regressions/$target" -type f -print0 |
+    # A target may not have been run yet, or have no regressions.
+    inputs=()
+    for place in build/fuzz/corpus build/fuzz/seeds tests/fuzz/regressions; do
+        if [ -d "$place/$target" ]; then
+            inputs+=("$place/$target")
+        fi
+    done
+    find "${inputs[@]:?no inputs of $target: make fuzz}" -type f -print0 |
         LLVM_PROFILE_FILE="$program.profraw" \
             xargs -0 -n 100000 -s 2000000 "$program" > /dev/null
 done
