@@ -20,10 +20,16 @@ struct interval {
                                compressed bytes.  ZERO and HOLE: of
                                the space reserved for them, if any, else
                                VDISK_NO_HOST_OFFSET */
-  uint32_t packed_size;     /* PACKED: how many bytes it may take */
-  uint16_t depth;           /* the layer that decides */
-  uint8_t kind;             /* enum vdisk_kind */
-  bool host_hole;           /* ZERO: data, but for a hole of its file */
+  union {
+    struct {
+      uint32_t packed_size; /* PACKED: how many bytes it may take */
+      uint16_t depth;       /* the layer that decides */
+      uint8_t kind;         /* enum vdisk_kind */
+      bool host_hole;       /* ZERO: data, but for a hole of its file */
+    };
+    uint64_t nature;        /* all four: where many intervals of one nature
+                               are made it is copied at once */
+  };
 };
 
 /* A list of intervals: ascending and contiguous.  Initialize it to

@@ -181,8 +181,13 @@ map_plain (const struct mapping *m, const be64 *entries, size_t count,
   const uint64_t end = m->layer->data->size;
   const uint64_t odd_bits = ~(QCOW2_OFFSET_MASK & ~(size - 1));
   const unsigned size_bits = m->qcow2->info.cluster_bits;
-  struct interval run = { .depth = m->layer->depth };
-  struct interval *next = NULL; /* of the list */
+  const struct interval hole = {
+    .depth = m->layer->depth, .kind = VDISK_HOLE,
+  };
+  const struct interval data = {
+    .depth = m->layer->depth, .kind = VDISK_DATA,
+  };
+  struct interval first, *next = &first;        /* then one of the list */
   size_t i, n;
 
   if (has_external_data (m) || end < size || count == 0)
@@ -194,26 +199,27 @@ map_plain (const struct mapping *m, const be64 *entries, size_t count,
 
     if (entry == 0) {
       n = count_run (entries + i, count - i, 0);
-      run.kind = VDISK_HOLE;
-      run.host = VDISK_NO_HOST_OFFSET;
+      next->host = VDISK_NO_HOST_OFFSET;
+      next->nature = hole.nature;
     }
     else if ((entry & odd_bits) == 0 && entry <= end - size) {
       n = count_run (entries + i,
                      min_u64 (count - i, (end - entry) >> size_bits),
                      size);
-      run.kind = VDISK_DATA;
-      run.host = entry;
+      next->host = entry;
+      next->nature = data.nature;
     }
     else
       break;
-    run.offset = guest + i * size;
-    run.length = n * size;
+    next->offset = guest;
+    next->length = n * size;
+    guest += next->length;
     if (i == 0) {
-      interval_list_append (m->out, &run);
+      interval_list_append (m->out, &first);
       next = m->out->at + m->out->count;
     }
     else
-      interval_copy (next++, &run);
+      next++;
   }
   if (i > 0)
     m->out->count = next - m->out->at;
