@@ -12,6 +12,7 @@
 #include "format/qcow2.h"
 #include "source/source.h"
 #include "util/align.h"
+#include "util/iszero.h"
 #include "util/minmax.h"
 
 /* Bytes of an L2 table read at a time. */
@@ -226,6 +227,15 @@ map_plain (const struct mapping *m, const be64 *entries, size_t count,
   return i;
 }
 
+/* Map so many empty entries: those of a layer of a chain mostly are.  Like
+ * map_plain. */
+static ssize_t
+map_nothing (const struct mapping *m, size_t count, uint64_t guest)
+{
+  return append (m, VDISK_HOLE, guest, count * m->layer->cluster_size,
+                 VDISK_NO_HOST_OFFSET) == -1 ? -1 : (ssize_t) count;
+}
+
 /* The kind of subcluster i, from its two bits. */
 static enum vdisk_kind
 subcluster_kind (uint64_t bitmap, unsigned i)
@@ -296,7 +306,9 @@ map_standard_piece (const struct mapping *m, const be64 *piece,
     const uint64_t start = guest + i * size;
     const size_t whole = count_whole (m, min_u64 (count - i, PLAIN_ENTRIES),
                                       start);
-    const ssize_t n = map_plain (m, piece + i, whole, start);
+    const ssize_t n = whole > 0 && is_zero (piece + i, whole * sizeof *piece)
+      ? map_nothing (m, whole, start)
+      : map_plain (m, piece + i, whole, start);
 
     if (n == -1)
       return -1;
