@@ -187,6 +187,24 @@ static const struct source_ops file_ops = {
   .close = file_close,
 };
 
+/* One question tells whether there is any hole.  (How many blocks a file
+ * has does not: it may have some beyond its end.) */
+static int
+look_for_first_hole (struct file *file, struct vdisk_error *error)
+{
+  struct source *source = &file->source;
+  struct stretch data = { .kind = VDISK_DATA };
+
+  if (source->size == 0)
+    return 0;
+  if (seek (file, 0, SEEK_HOLE, &data.end, error) == -1)
+    return -1;
+  source->sparse = data.end < source->size;
+  if (source->sparse && data.end > 0)
+    stretches_remember (file->stretches, &data, 1);
+  return 0;
+}
+
 /* Find size, identity and sparseness of an open file. */
 static int
 examine (struct file *file, struct vdisk_error *error)
@@ -212,11 +230,7 @@ examine (struct file *file, struct vdisk_error *error)
     return error_set (error, errno, "%s: finding its size: %s",
                       source->name, strerror (errno));
   source->size = end;
-  /* st_blocks counts 512 bytes.  A file with as many as its size needs has
-   * no hole worth a system call. */
-  source->sparse = S_ISREG (st.st_mode) &&
-    (uint64_t) st.st_blocks * 512 < source->size;
-  return 0;
+  return S_ISREG (st.st_mode) ? look_for_first_hole (file, error) : 0;
 }
 
 struct source *

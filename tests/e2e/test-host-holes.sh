@@ -46,6 +46,15 @@ for format in qcow2 qed vpc raw; do
         punched.$format
 done
 
+# A file may have blocks beyond its end, so many that it seems to have no
+# hole.
+truncate -s 1M blocks.raw
+fallocate -n -o 1M -l 2M blocks.raw
+printf x | dd of=blocks.raw bs=1 seek=500000 conv=notrunc status=none
+[ "$(stat -c %b blocks.raw)" -gt 2048 ]
+vdisk_map blocks.raw format=raw -- '0 499712 3' '499712 4096 0' \
+    '503808 544768 3'
+
 # In a data file, and in a layer below.
 qemu-img create -q -f qcow2 -o data_file=data.raw data.qcow2 8M
 qemu-io -c 'write -P 1 0 8M' data.qcow2 > /dev/null
