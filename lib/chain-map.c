@@ -23,11 +23,6 @@ struct flattening {
                                    beyond the end of a layer its child
                                    sees zeros, and nothing further down */
   struct interval_list list, spare, lower;
-  struct {                      /* what was last learnt of host holes */
-    unsigned depth;             /* of which layer's data */
-    uint64_t offset, end;       /* 0, 0: nothing */
-    bool zeros;
-  } known;
 };
 
 /* Make 'spare' the list. */
@@ -121,142 +116,6 @@ fill_from (struct flattening *f, struct layer *layer,
   return r;
 }
 
-/* What the file of an interval's layer has where the interval starts, and
- * where that ends. */
-static int
-find_known (struct flattening *f, const struct interval *interval,
-            struct vdisk_error *error)
-{
-  struct source *source = f->chain->layers[interval->depth]->data;
-  const uint64_t host = interval->host;
-  enum vdisk_kind kind;
-  uint64_t length;
-
-  if (f->known.depth == interval->depth && host >= f->known.offset &&
-      host < f->known.end)
-    return 0;
-  f->known.end = 0;
-  if (source_extent (source, host, &length, &kind, error) == -1)
-    return -1;
-  f->known.depth = interval->depth;
-  f->known.zeros = kind != VDISK_DATA;
-  f->known.offset = host;
-  f->known.end = host + length;
-  return 0;
-}
-
-/* Append an interval that is data, as ZERO where its file has holes. */
-static int
-append_with_holes (struct flattening *f, const struct interval *data,
-                   struct source *source, struct vdisk_error *error)
-{
-  uint64_t offset = data->offset, end = data->offset + data->length;
-
-  while (offset < end) {
-    struct interval piece = interval_clip (data, offset, end);
-
-    if (find_known (f, &piece, error) == -1)
-      return -1;
-    piece.length = min_u64 (piece.length, f->known.end - piece.host);
-    if (f->known.zeros) {
-      piece.kind = VDISK_ZERO;
-      piece.host_hole = true;
-    }
-    if (interval_list_append (&f->spare, &piece) == -1)
-      return error_no_memory (error, source->name);
-    offset += piece.length;
-  }
-  return 0;
-}
-
-/* Does it depend on holes of the host file what the interval is? */
-static bool
-may_be_hole (const struct flattening *f, const struct interval *interval)
-{
-  const struct layer *layer = f->chain->layers[interval->depth];
-
-  return interval->kind == VDISK_DATA && layer->data->sparse &&
-    !layer->knows_holes;
-}
-
-/* Does an interval lie in what is known of its layer's file?  This is
- * asked of every interval of a walk, and most are like the one before. */
-static inline bool
-is_known (const struct flattening *f, const struct interval *interval)
-{
-  return interval->depth == f->known.depth &&
-    interval->host >= f->known.offset && interval->host < f->known.end &&
-    interval->length <= f->known.end - interval->host;
-}
-
-/* Make those intervals ZERO that lie in holes of the host file, up to the
- * first that a hole starts or ends in: *done becomes how many that is. */
-static int
-punch_whole_intervals (struct flattening *f, size_t *done,
-                       struct vdisk_error *error)
-{
-  struct interval *const intervals = f->list.at;
-  const size_t count = f->list.count;
-  size_t i;
-
-  for (i = *done = 0; i < count; *done = ++i) {
-    struct interval *interval = &intervals[i];
-
-    if (interval->kind != VDISK_DATA)
-      continue;
-    if (!is_known (f, interval)) {
-      if (!may_be_hole (f, interval))
-        continue;
-      if (find_known (f, interval, error) == -1)
-        return -1;
-      if (interval->length > f->known.end - interval->host)
-        return 0;
-    }
-    if (f->known.zeros) {
-      interval->kind = VDISK_ZERO;
-      interval->host_hole = true;
-    }
-  }
-  return 0;
-}
-
-/* Find the data that lies in holes of its host file.  On error the list
- * ends where the question could not be answered. */
-static int
-punch_holes (struct flattening *f, struct vdisk_error *error)
-{
-  size_t i, done;
-  int r = punch_whole_intervals (f, &done, error);
-
-  if (r == 0 && done == f->list.count)
-    return 0;
-  for (i = 0; i < done; ++i)
-    if (interval_list_append (&f->spare, &f->list.at[i]) == -1)
-      r = error_no_memory (error, f->chain->layers[0]->source->name);
-  for (; i < f->list.count && r == 0; ++i) {
-    const struct interval *interval = &f->list.at[i];
-    const struct layer *layer = f->chain->layers[interval->depth];
-
-    if (may_be_hole (f, interval))
-      r = append_with_holes (f, interval, layer->data, error);
-    else if (interval_list_append (&f->spare, interval) == -1)
-      r = error_no_memory (error, layer->source->name);
-  }
-  take_spare (f);
-  return r;
-}
-
-static bool
-may_have_holes (const struct chain *chain)
-{
-  unsigned i;
-
-  for (i = 0; i < chain->count; ++i)
-    if (chain->layers[i]->data->sparse)
-      return chain->host_holes;
-  return false;
-}
-
 /* Twice, for the parts of lower layers that are asked for again where there
  * is damage, and some more for entries that are read for each of several
  * segments. */
@@ -296,8 +155,6 @@ chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
         fill_from (&f, layer, hole, end, error) == -1)
       r = -1;
   }
-  if (may_have_holes (chain) && punch_holes (&f, error) == -1)
-    r = -1;
 
   *out = f.list;
   out->work += f.spare.work + f.lower.work;

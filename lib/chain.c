@@ -185,8 +185,8 @@ static void
 append_layer (struct chain *chain, struct layer *layer)
 {
   chain->layers[chain->count++] = layer;
-  if (chain->count == 1 || layer->segment_size < chain->segment_size)
-    chain->segment_size = layer->segment_size;
+  if (chain->count == 1 || layer->granularity < chain->granularity)
+    chain->granularity = layer->granularity;
 }
 
 /* What a server serves was mostly written by a guest, and so is raw unless
@@ -244,15 +244,4 @@ uint64_t
 chain_size (const struct chain *chain)
 {
   return chain->layers[0]->size;
-}
-
-bool
-chain_is_near (const struct chain *chain)
-{
-  unsigned i;
-
-  for (i = 0; i < chain->count; ++i)
-    if (chain->layers[i]->source->ahead || chain->layers[i]->data->ahead)
-      return false;
-  return true;
 }

@@ -21,7 +21,7 @@ struct chain {
   unsigned count;
   bool inspect_only;
   bool host_holes;          /* look for holes under allocated clusters */
-  uint64_t segment_size;    /* the smallest of the layers' */
+  uint64_t granularity;     /* the finest of the layers' */
 };
 
 /* How references are followed: reference_open, but in tests. */
@@ -48,15 +48,10 @@ void chain_close (struct chain *chain);
 /* The size of the guest disk. */
 uint64_t chain_size (const struct chain *chain);
 
-/* True if small reads of the tables of all layers cost little: none is on
- * an NBD server. */
-bool chain_is_near (const struct chain *chain);
-
 /* Make 'out' the intervals of the whole chain that tile the guest range,
- * which lies within the disk: the holes of each layer are filled from the
- * next one down, which ends them where it ends itself, and data over a hole
- * of its host file is ZERO.  What was in the list is dropped, its memory
- * used again.
+ * which lies within the disk, as the tables of its layers have it: the holes
+ * of each layer are filled from the next one down, which ends them where it
+ * ends itself.  What was in the list is dropped, its memory used again.
  * On error those in it tile a part of the range from its start and are
  * right; the byte after them cannot be mapped. */
 int chain_map (const struct chain *chain, uint64_t offset, uint64_t count,

@@ -14,6 +14,7 @@
 #include "cluster-cache.h"
 #include "describe.h"
 #include "error.h"
+#include "extents.h"
 #include "finder.h"
 #include "format/format.h"
 #include "interval-cache.h"
@@ -25,24 +26,17 @@
 #include "util/checked.h"
 #include "util/minmax.h"
 
-/* When the result is not kept, as many segments are mapped at a time as
- * give about so many intervals, but at most so many segments (a power of
- * two).  More would cost memory for each thread, and gain nothing. */
+/* When the result is not kept, as much is mapped at a time as gives about
+ * so many intervals, but at most so many segments (a power of two): more
+ * would cost memory for each thread, and gain nothing. */
 #define BULK_INTERVALS 8192
-#define BULK_SEGMENTS 16
-
-/* A read of one of so many parts of a segment is small: to map it alone
- * takes less than to make the segment, should nobody come back to that, and
- * where small reads of tables cost little. */
-#define PARTS_MIN 64
+#define BULK_SEGMENTS 64
 
 struct vdisk {
   struct vdisk_options *options;
   struct chain *chain;
   struct interval_cache *intervals;
   struct cluster_cache *clusters;
-  uint64_t part_max;            /* the most bytes that are worth mapping
-                                   alone, rather than their segment */
 };
 
 /* Takes so many intervals of a walk.  0 to go on, 1 to stop, -1 for an
@@ -87,77 +81,44 @@ visit_list (struct vdisk *vdisk, const struct interval_list *list,
   return r;
 }
 
-/* Visit a range without the help of the cache, as far as it can be
- * mapped: into 'list'. */
+/* Map [offset, end) into 'list', as far as that can be done, and visit
+ * it. */
 static int
-visit_uncached (struct vdisk *vdisk, uint64_t offset, uint64_t end,
-                struct interval_list *list, visitor *visit, void *opaque,
-                struct vdisk_error *error)
+visit_mapped (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+              struct interval_list *list, visitor *visit, void *opaque,
+              struct vdisk_error *error)
 {
   struct vdisk_error why = { 0 };
-  int mapped, r;
+  const int mapped = chain_map (vdisk->chain, offset, end - offset, list,
+                                &why);
+  const int r = visit_list (vdisk, list, offset, end, visit, opaque, error);
 
-  mapped = chain_map (vdisk->chain, offset, end - offset, list, &why);
-  r = visit_list (vdisk, list, offset, end, visit, opaque, error);
   if (r == 0 && mapped == -1)
     return error_set (error, why.errnum, "%s", why.message);
   return r;
 }
 
-/* Visit what tiles [offset, end) by way of a segment that is in use. */
-static int
-visit_cached (struct vdisk *vdisk, const struct segment *segment,
-              uint64_t offset, uint64_t end, visitor *visit, void *opaque,
-              struct vdisk_error *error)
-{
-  const int r = visit_list (vdisk, &segment->intervals, offset, end, visit,
-                            opaque, error);
-
-  interval_cache_release (vdisk->intervals, segment);
-  return r;
-}
-
-static int
-visit_mapped_once (struct vdisk *vdisk, uint64_t offset, uint64_t end,
-                   visitor *visit, void *opaque, struct vdisk_error *error)
-{
-  struct interval_list list = { 0 };
-  const int r = visit_uncached (vdisk, offset, end, &list, visit, opaque,
-                                error);
-
-  interval_list_free (&list);
-  return r;
-}
-
-/* Visit what tiles [offset, end), which lies in one segment.  Where the
- * segment is damaged, so much may still be whole. */
+/* Visit [offset, end), which lies in one segment.  Where the segment is
+ * damaged, so much may still be whole. */
 static int
 visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
                visitor *visit, void *opaque, struct vdisk_error *error)
 {
   struct vdisk_error damage = { 0 };
+  struct interval_list list = { 0 };
   struct segment segment;
+  int r;
 
   if (interval_cache_get (vdisk->intervals, offset, &segment,
-                          &damage) == 0)
-    return visit_cached (vdisk, &segment, offset, end, visit, opaque,
-                         error);
-  return visit_mapped_once (vdisk, offset, end, visit, opaque, error);
-}
-
-/* The same for a range that is small against the segment. */
-static int
-visit_part (struct vdisk *vdisk, uint64_t offset, uint64_t end,
-            visitor *visit, void *opaque, struct vdisk_error *error)
-{
-  struct vdisk_error damage = { 0 };
-  struct segment segment;
-
-  if (interval_cache_get_if_used (vdisk->intervals, offset, &segment,
-                                  &damage) == 1)
-    return visit_cached (vdisk, &segment, offset, end, visit, opaque,
-                         error);
-  return visit_mapped_once (vdisk, offset, end, visit, opaque, error);
+                          &damage) == 0) {
+    r = visit_list (vdisk, &segment.intervals, offset, end, visit, opaque,
+                    error);
+    interval_cache_release (vdisk->intervals, &segment);
+    return r;
+  }
+  r = visit_mapped (vdisk, offset, end, &list, visit, opaque, error);
+  interval_list_free (&list);
+  return r;
 }
 
 static int
@@ -187,8 +148,7 @@ walk (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   for (end = offset + count; offset < end && r == 0; offset = next) {
     next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
                                                      offset));
-    r = (next - offset <= vdisk->part_max ? visit_part : visit_segment)
-      (vdisk, offset, next, visit, opaque, error);
+    r = visit_segment (vdisk, offset, next, visit, opaque, error);
   }
   return r == -1 ? -1 : 0;
 }
@@ -215,7 +175,8 @@ static int
 walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
            visitor *visit, void *opaque, struct vdisk_error *error)
 {
-  const uint64_t segment_size = vdisk->chain->segment_size;
+  const uint64_t segment_size =
+    interval_cache_segment_size (vdisk->intervals);
   uint64_t end, next, piece = segment_size;
   struct interval_list list = { 0 };
   int r;
@@ -231,13 +192,13 @@ walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   for (offset = next; offset < end && r == 0; offset = next) {
     next = offset + min_u64 (end - offset,
                              piece - (offset & (piece - 1)));
-    r = visit_uncached (vdisk, offset, next, &list, visit, opaque, error);
+    r = visit_mapped (vdisk, offset, next, &list, visit, opaque, error);
     if (r == 0)
       r = check_work (vdisk, list.work, error);
     if (list.count > BULK_INTERVALS && piece > segment_size)
       piece /= 2;
     else if (list.count <= BULK_INTERVALS / 2 &&
-             piece < BULK_SEGMENTS * segment_size)
+             piece / BULK_SEGMENTS < segment_size && piece <= INT64_MAX / 2)
       piece *= 2;
   }
   interval_list_free (&list);
@@ -263,8 +224,8 @@ read_interval (struct vdisk *vdisk, const struct interval *interval,
     memset (to, 0, interval->length);
     return 0;
   case VDISK_DATA:
-    return source_pread_data (layer->data, to, interval->length,
-                              interval->host, error);
+    return layer_read_data (layer, to, interval->length, interval->host,
+                            error);
   case VDISK_PACKED:
     return cluster_cache_read (vdisk->clusters, interval, to, error);
   }
@@ -293,33 +254,12 @@ vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
   return walk (vdisk, offset, count, read_intervals, &reading, error);
 }
 
-/* Whom to tell extents. */
-struct telling {
-  vdisk_extent_callback *callback;
-  void *opaque;
-};
-
 static int
-tell_intervals (struct vdisk *vdisk, const struct interval *intervals,
-                size_t count, void *opaque, struct vdisk_error *error)
+report_intervals (struct vdisk *vdisk, const struct interval *intervals,
+                  size_t count, void *opaque, struct vdisk_error *error)
 {
-  const struct telling telling = *(const struct telling *) opaque;
-  size_t i;
-
   (void) vdisk;
-  (void) error;
-  for (i = 0; i < count; ++i) {
-    const struct interval *interval = &intervals[i];
-    const struct vdisk_extent extent = {
-      .offset = interval->offset, .length = interval->length,
-      .host_offset = interval->host, .kind = interval->kind,
-      .depth = interval->depth, .host_hole = interval->host_hole,
-    };
-
-    if (telling.callback (telling.opaque, &extent) != 0)
-      return 1;
-  }
-  return 0;
+  return extents_report (opaque, intervals, count, error);
 }
 
 int
@@ -327,9 +267,11 @@ vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
                vdisk_extent_callback *callback, void *opaque,
                struct vdisk_error *error)
 {
-  struct telling telling = { .callback = callback, .opaque = opaque };
+  struct extents extents = {
+    .chain = vdisk->chain, .callback = callback, .opaque = opaque,
+  };
 
-  return walk_once (vdisk, offset, count, tell_intervals, &telling, error);
+  return walk_once (vdisk, offset, count, report_intervals, &extents, error);
 }
 
 static int
@@ -379,8 +321,6 @@ image_open (struct source *top, const struct vdisk_options *options,
     goto fail;
   vdisk->intervals = interval_cache_new (vdisk->chain, budget);
   vdisk->clusters = cluster_cache_new (vdisk->chain, budget);
-  vdisk->part_max = chain_is_near (vdisk->chain)
-    ? vdisk->chain->segment_size / PARTS_MIN : 0;
   if (vdisk->intervals == NULL || vdisk->clusters == NULL) {
     error_no_memory (error, vdisk_layer_file (vdisk, 0));
     goto fail;
@@ -561,6 +501,7 @@ vdisk_layer_qemu_finds_holes (struct vdisk *vdisk, unsigned depth)
 {
   const struct layer *layer = layer_at (vdisk, depth);
 
-  return layer && layer->format->qemu_finds_holes &&
-    layer->format->qemu_finds_holes (layer);
+  return layer &&
+    (layer->is_flat || (layer->format->qemu_finds_holes &&
+                        layer->format->qemu_finds_holes (layer)));
 }

@@ -3,8 +3,6 @@
 
 #include "interval-cache.h"
 
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,20 +12,29 @@
 #include "util/align.h"
 #include "util/minmax.h"
 
-/* How many segments are remembered as asked for: as many as reads may
- * reasonably go back and forth between, and few against what a large disk
- * has.  A power of two. */
-#define ASKED_COUNT 256
+/* A segment is as large as so many intervals can be at the least, for that
+ * is what it costs to make one: 8 KiB of an L2 table of QCOW2.  It is
+ * smaller where the budget has no room for so many of this number. */
+#define SEGMENT_INTERVALS 1024
+#define SEGMENTS_MIN 4
 
 struct interval_cache {
   const struct chain *chain;
   struct cache *cache;
   uint64_t disk_size;
   uint64_t segment_size;
-  /* Segments that were not there when a part was needed, at their number
-   * modulo ASKED_COUNT: the number + 1. */
-  _Atomic uint64_t asked[ASKED_COUNT];
 };
+
+static uint64_t
+choose_segment_size (const struct chain *chain, size_t budget)
+{
+  const size_t room = budget / SEGMENTS_MIN / sizeof (struct interval);
+  uint64_t intervals = SEGMENT_INTERVALS;
+
+  while (intervals > 1 && intervals > room)
+    intervals /= 2;
+  return intervals * chain->granularity;
+}
 
 struct interval_cache *
 interval_cache_new (const struct chain *chain, size_t budget)
@@ -38,7 +45,7 @@ interval_cache_new (const struct chain *chain, size_t budget)
     return NULL;
   map->chain = chain;
   map->disk_size = chain_size (chain);
-  map->segment_size = chain->segment_size;
+  map->segment_size = choose_segment_size (chain, budget);
   map->cache = cache_new (budget);
   if (map->cache == NULL) {
     free (map);
@@ -54,6 +61,12 @@ interval_cache_free (struct interval_cache *map)
     cache_free (map->cache);
     free (map);
   }
+}
+
+uint64_t
+interval_cache_segment_size (const struct interval_cache *map)
+{
+  return map->segment_size;
 }
 
 uint64_t
@@ -115,33 +128,6 @@ interval_cache_get (struct interval_cache *map, uint64_t offset,
     return -1;
   set_segment (map, offset, entry, segment);
   return 0;
-}
-
-/* Ask for a segment: was it asked for before, and not too many others
- * since? */
-static bool
-ask_again (struct interval_cache *map, uint64_t number)
-{
-  return atomic_exchange_explicit (&map->asked[number % ASKED_COUNT],
-                                   number + 1, memory_order_relaxed)
-    == number + 1;
-}
-
-int
-interval_cache_get_if_used (struct interval_cache *map, uint64_t offset,
-                            struct segment *segment,
-                            struct vdisk_error *error)
-{
-  const uint64_t number = offset / map->segment_size;
-  const struct cache_entry *entry = cache_find (map->cache, number);
-
-  if (entry) {
-    set_segment (map, offset, entry, segment);
-    return 1;
-  }
-  if (!ask_again (map, number))
-    return 0;
-  return interval_cache_get (map, offset, segment, error) == -1 ? -1 : 1;
 }
 
 void

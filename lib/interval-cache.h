@@ -34,15 +34,11 @@ void interval_cache_free (struct interval_cache *cache);
 int interval_cache_get (struct interval_cache *cache, uint64_t offset,
                         struct segment *segment, struct vdisk_error *error);
 
-/* The same for who needs a small part of the segment: get it if it is
- * there, or if this was asked for it lately, so that making it may pay.  1
- * if it was got, 0 if it is easier to map what is needed, -1 on error. */
-int interval_cache_get_if_used (struct interval_cache *cache,
-                                uint64_t offset, struct segment *segment,
-                                struct vdisk_error *error);
-
 void interval_cache_release (struct interval_cache *cache,
                              const struct segment *segment);
+
+/* How large segments are, but for the last of the disk: a power of two. */
+uint64_t interval_cache_segment_size (const struct interval_cache *cache);
 
 /* Where the segment that holds the guest offset ends. */
 uint64_t interval_cache_segment_end (const struct interval_cache *cache,

@@ -24,11 +24,10 @@ struct interval {
     struct {
       uint32_t packed_size; /* PACKED: how many bytes it may take */
       uint16_t depth;       /* the layer that decides */
-      uint8_t kind;         /* enum vdisk_kind */
-      bool host_hole;       /* ZERO: data, but for a hole of its file */
+      uint16_t kind;        /* enum vdisk_kind */
     };
-    uint64_t nature;        /* all four: where many intervals of one nature
-                               are made it is copied at once */
+    uint64_t nature;        /* all three: where many intervals of one
+                               nature are made it is copied at once */
   };
 };
 
@@ -75,8 +74,6 @@ interval_continues (const struct interval *a, const struct interval *b)
     return false;
   if (a->depth != b->depth)
     return false;
-  if (a->host_hole != b->host_hole)
-    return false;
   if (a->kind == VDISK_PACKED)
     return false;
   if (a->host == VDISK_NO_HOST_OFFSET || b->host == VDISK_NO_HOST_OFFSET)
@@ -95,7 +92,6 @@ interval_copy (struct interval *to, const struct interval *from)
   to->packed_size = from->packed_size;
   to->depth = from->depth;
   to->kind = from->kind;
-  to->host_hole = from->host_hole;
 }
 
 /* Append an interval, which starts where the list ends, merging it with

@@ -8,12 +8,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "error.h"
 #include "format/format.h"
 #include "options.h"
 #include "source/source.h"
 #include "util/align.h"
+#include "util/minmax.h"
 
 void
 layer_record_error (const struct layer *layer, struct vdisk_error *error,
@@ -41,27 +43,32 @@ layer_warn (const struct layer *layer, const char *format, ...)
 }
 
 int
-layer_append_cut_short (const struct layer *layer,
-                        struct interval_list *out, uint64_t offset,
-                        uint64_t length, uint64_t host,
-                        const char *table, struct vdisk_error *error)
+layer_check_cluster (const struct layer *layer, uint64_t offset,
+                     uint64_t host, const char *table,
+                     struct vdisk_error *error)
 {
   const struct source *data = layer->data;
-  uint64_t present;
 
-  if (round_down (host, layer->cluster_size) >= data->size)
-    return layer_error (layer, error, EIO,
-                        "%s: guest offset %" PRIu64 " is at offset %" PRIu64
-                        ", beyond the end of %s (%" PRIu64 " bytes)",
-                        table, offset, host,
-                        data == layer->source ? "the file" : data->name,
-                        data->size);
-  present = host < data->size ? data->size - host : 0;
-  if (layer_append (layer, out, VDISK_DATA, offset, present, host,
-                    error) == -1)
-    return -1;
-  return layer_append_empty (layer, out, VDISK_ZERO, offset + present,
-                             length - present, error);
+  if (round_down (host, layer->cluster_size) < data->size)
+    return 0;
+  return layer_error (layer, error, EIO,
+                      "%s: guest offset %" PRIu64 " is at offset %" PRIu64
+                      ", beyond the end of %s (%" PRIu64 " bytes)",
+                      table, offset, host,
+                      data == layer->source ? "the file" : data->name,
+                      data->size);
+}
+
+int
+layer_read_data (const struct layer *layer, void *buffer, size_t count,
+                 uint64_t host, struct vdisk_error *error)
+{
+  const uint64_t size = layer->data->size;
+  const size_t present = host < size ? min_u64 (count, size - host) : 0;
+
+  memset ((uint8_t *) buffer + present, 0, count - present);
+  return present == 0 ? 0
+    : source_pread_data (layer->data, buffer, present, host, error);
 }
 
 void

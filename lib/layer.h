@@ -16,6 +16,9 @@
 struct format;
 struct vdisk_options;
 
+/* The granularity of a layer without tables. */
+#define LAYER_UNDIVIDED (UINT64_C (1) << 52)
+
 struct layer {
   /* Set before the driver's open. */
   const struct format *format;
@@ -30,12 +33,12 @@ struct layer {
   uint32_t cluster_size;        /* unit of allocation: a power of two */
   uint32_t preferred_size;      /* unit that reads are best made in: a
                                    power of two */
-  uint64_t segment_size;        /* how much guest space to map at a time,
-                                   so that it costs few small reads and
-                                   some thousand intervals at most: a
-                                   power of two */
-  bool knows_holes;             /* its map tells the source's holes, so
-                                   nobody else needs to look */
+  uint64_t granularity;         /* the smallest piece that its tables tell
+                                   apart: a power of two, at most
+                                   LAYER_UNDIVIDED */
+  bool is_flat;                 /* the disk's bytes are the file's own, in
+                                   order: where the file has a hole, the
+                                   disk has one */
   struct reference backing;     /* what HOLE refers to */
   struct reference data_file;   /* where DATA is, if not in the image */
   void *state;                  /* the driver's own */
@@ -84,16 +87,16 @@ layer_append_empty (const struct layer *layer, struct interval_list *out,
                        VDISK_NO_HOST_OFFSET, error);
 }
 
-/* layer_append_data where not all of it is in the file. */
-int layer_append_cut_short (const struct layer *layer,
-                            struct interval_list *out, uint64_t offset,
-                            uint64_t length, uint64_t host,
-                            const char *table, struct vdisk_error *error);
+/* Is 'host', of some of the bytes of a cluster that 'table' points to, in a
+ * cluster that starts within the file? */
+int layer_check_cluster (const struct layer *layer, uint64_t offset,
+                         uint64_t host, const char *table,
+                         struct vdisk_error *error);
 
 /* For drivers: append an allocated cluster's bytes (guest range [offset,
- * offset + length), at 'host' in layer->data).  As QEMU has it, the last
- * cluster of the file may be cut short, and reads as zeros from there on;
- * a cluster that starts beyond the end is an error, in which 'table' says
+ * offset + length), at 'host' in layer->data).  As QEMU has it, the file may
+ * end within its last cluster: layer_read_data gives zeros from there on.  A
+ * cluster that starts beyond the end is an error, in which 'table' says
  * what pointed there.  Clusters are taken to be aligned in the file; a
  * format in which they are not must not reach beyond the end. */
 static inline int
@@ -101,11 +104,15 @@ layer_append_data (const struct layer *layer, struct interval_list *out,
                    uint64_t offset, uint64_t length, uint64_t host,
                    const char *table, struct vdisk_error *error)
 {
-  if (!range_within (host, length, layer->data->size))
-    return layer_append_cut_short (layer, out, offset, length, host, table,
-                                   error);
+  if (!range_within (host, length, layer->data->size) &&
+      layer_check_cluster (layer, offset, host, table, error) == -1)
+    return -1;
   return layer_append (layer, out, VDISK_DATA, offset, length, host, error);
 }
+
+/* Read what an interval of the kind DATA has at 'host' in layer->data. */
+int layer_read_data (const struct layer *layer, void *buffer, size_t count,
+                     uint64_t host, struct vdisk_error *error);
 
 /* Close everything the layer owns, and free it.  Accepts NULL, and a
  * layer that was only opened in part. */

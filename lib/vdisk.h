@@ -42,8 +42,10 @@ struct vdisk_error {
 
 /* What guest bytes are made of. */
 enum vdisk_kind {
-  VDISK_HOLE,      /* no layer says anything: reads as zeros */
-  VDISK_ZERO,      /* the image says zeros, or its host file has a hole */
+  VDISK_HOLE,      /* no layer says anything, or the file of a raw disk or
+                      fixed VHD has a hole: reads as zeros */
+  VDISK_ZERO,      /* the image says zeros, or has data in a hole of its
+                      host file */
   VDISK_DATA,      /* stored as they are, at host_offset */
   VDISK_PACKED,    /* in a compressed cluster that starts at host_offset */
 };
@@ -60,9 +62,17 @@ struct vdisk_extent {
   enum vdisk_kind kind;
   unsigned depth;         /* layer that decides: 0 is the image itself, 1
                              its backing file or parent, and so on */
-  int host_hole;          /* 1: ZERO only because its host file has a hole
-                             at host_offset; else 0 */
+  int host_hole;          /* 1: allocated, and ZERO only because its host
+                             file has a hole, or ends, at host_offset; else
+                             0 */
 };
+
+/* The flags that an NBD server tells an extent by, in its block status
+ * base:allocation: HOLE where writing would have to find space, ZERO where
+ * it reads as zeros.  They are as qemu-nbd tells them. */
+#define VDISK_NBD_HOLE 1
+#define VDISK_NBD_ZERO 2
+unsigned vdisk_extent_nbd_flags (const struct vdisk_extent *extent);
 
 /* Takes one extent.  0 to go on, any other value to stop the walk. */
 typedef int vdisk_extent_callback (void *opaque,
@@ -166,8 +176,8 @@ const char *vdisk_layer_data_file (const struct vdisk *vdisk,
 int vdisk_layer_data_descriptor (const struct vdisk *vdisk, unsigned depth);
 
 /* Does 'qemu-img map' look for holes of the host file under what the layer
- * at 'depth' has allocated?  It does for fixed VHDs, and for QCOW2 images
- * whose file takes much less space than its clusters would, as after
+ * at 'depth' has allocated?  It does for raw disks, fixed VHDs, and QCOW2
+ * images whose file takes much less space than its clusters would, as after
  * preallocation=metadata: to find that out takes reading all reference
  * counts.  Returns 1 or 0. */
 int vdisk_layer_qemu_finds_holes (struct vdisk *vdisk, unsigned depth);

@@ -235,23 +235,12 @@ vdisk_plugin_pread (void *handle, void *buf, uint32_t count,
 struct reply {
   struct nbdkit_extents *extents;
   uint64_t offset, end;         /* of the extent not yet added */
-  uint32_t type;
+  uint32_t type;                /* its flags, which nbdkit numbers as the
+                                   protocol does */
   unsigned added;
   bool only_one;
   bool failed;
 };
-
-static uint32_t
-type_of (enum vdisk_kind kind)
-{
-  switch (kind) {
-  case VDISK_HOLE: return NBDKIT_EXTENT_HOLE | NBDKIT_EXTENT_ZERO;
-  case VDISK_ZERO: return NBDKIT_EXTENT_ZERO;
-  case VDISK_DATA:
-  case VDISK_PACKED: return 0;
-  }
-  return 0;
-}
 
 static int
 add_pending (struct reply *reply)
@@ -272,7 +261,7 @@ static int
 take_extent (void *opaque, const struct vdisk_extent *extent)
 {
   struct reply *reply = opaque;
-  uint32_t type = type_of (extent->kind);
+  const uint32_t type = vdisk_extent_nbd_flags (extent);
 
   if (type != reply->type) {
     if (add_pending (reply) == -1 ||

@@ -15,11 +15,6 @@
 #include "util/align.h"
 #include "util/cleanup.h"
 
-/* How many L2 entries make a segment: 8 KiB of a table of standard ones;
- * extended ones can be 32 intervals each. */
-#define SEGMENT_ENTRIES 1024
-#define SEGMENT_EXTENDED_ENTRIES 256
-
 static bool
 qcow2_probe (const struct probe *probe)
 {
@@ -88,8 +83,8 @@ set_geometry (struct layer *layer, struct qcow2 *qcow2)
   layer->size = qcow2->info.size;
   layer->cluster_size = UINT32_C (1) << qcow2->info.cluster_bits;
   layer->preferred_size = layer->cluster_size;
-  layer->segment_size = (uint64_t) layer->cluster_size *
-    (extended ? SEGMENT_EXTENDED_ENTRIES : SEGMENT_ENTRIES);
+  layer->granularity = layer->cluster_size /
+    (extended ? QCOW2_SUBCLUSTERS : 1);
   qcow2->entry_size = extended ? QCOW2_EXTENDED_L2_ENTRY_SIZE
     : QCOW2_L2_ENTRY_SIZE;
   qcow2->l2_bits = log2_of (layer->cluster_size / qcow2->entry_size);

@@ -17,9 +17,6 @@
 #include "util/cleanup.h"
 #include "util/minmax.h"
 
-/* How many L2 entries make a segment. */
-#define SEGMENT_ENTRIES 1024
-
 /* Bytes of an L2 table read at a time. */
 #define PIECE_SIZE 8192
 
@@ -195,7 +192,7 @@ qed_open (struct layer *layer, struct vdisk_error *error)
   layer->size = info.image_size;
   layer->cluster_size = info.cluster_size;
   layer->preferred_size = info.cluster_size;
-  layer->segment_size = (uint64_t) info.cluster_size * SEGMENT_ENTRIES;
+  layer->granularity = info.cluster_size;
   if (info.features & QED_F_NEED_CHECK)
     layer_warn (layer, "the image was not closed properly and needs a "
                 "check; it is read as it is");

@@ -27,10 +27,6 @@
  * for each of many threads. */
 #define PREFERRED_SIZE 4096
 
-/* The worst a map does is to change at every sector, whatever the size of
- * the blocks: 8192 intervals. */
-#define SEGMENT_SIZE (UINT64_C (4) << 20)
-
 static bool
 vhd_probe (const struct probe *probe)
 {
@@ -161,6 +157,7 @@ open_dynamic (struct layer *layer, struct vhd *vhd,
     return -1;
   bitmap_bytes = divide_up (header.block_size / VHD_SECTOR_SIZE, 8);
   layer->cluster_size = header.block_size;
+  layer->granularity = VHD_SECTOR_SIZE;
   vhd->bat_offset = header.table_offset;
   vhd->block_bits = log2_of (header.block_size);
   vhd->bitmap_size = round_up (bitmap_bytes, VHD_SECTOR_SIZE);
@@ -185,6 +182,8 @@ open_fixed (struct layer *layer, const struct vhd *vhd,
                         " before the footer", layer->size,
                         vhd->footer.offset);
   layer->cluster_size = FIXED_CLUSTER_SIZE;
+  layer->granularity = LAYER_UNDIVIDED;
+  layer->is_flat = true;
   return 0;
 }
 
@@ -200,7 +199,6 @@ vhd_open (struct layer *layer, struct vdisk_error *error)
     return -1;
   layer->size = vhd_disk_size (&vhd->footer, layer->options->size);
   layer->preferred_size = PREFERRED_SIZE;
-  layer->segment_size = SEGMENT_SIZE;
   if (vhd->footer.type == VHD_FIXED)
     return open_fixed (layer, vhd, error);
   return open_dynamic (layer, vhd, error);
@@ -230,14 +228,6 @@ vhd_map (struct layer *layer, uint64_t offset, uint64_t count,
   return vhd_map_blocks (layer, offset, count, out, error);
 }
 
-static bool
-vhd_qemu_finds_holes (const struct layer *layer)
-{
-  const struct vhd *vhd = layer->state;
-
-  return vhd->footer.type == VHD_FIXED;
-}
-
 const struct format format_vhd = {
   .name = "vhd",
   .probe = vhd_probe,
@@ -247,5 +237,4 @@ const struct format format_vhd = {
   .map = vhd_map,
   .describe = vhd_describe,
   .check = vhd_check,
-  .qemu_finds_holes = vhd_qemu_finds_holes,
 };

@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 
+import fragmented
 import vhd_image
 
 KIB = 1024
@@ -229,6 +230,8 @@ class Images:
             "bitmaps.vhd": lambda path: write_vhd_map(
                 path, self.vhd_size // 10 // BLOCK * BLOCK, False),
             "sparse.qcow2": self.make_sparse,
+            "pieces.qcow2": lambda path: fragmented.make(
+                path, self.size // 8),
         }
         for disk in "disk", "packed":
             for kind in "zlib", "zstd":

@@ -240,6 +240,12 @@ class Races:
             yield Race("4. nbdcopy to null:, 4 of 8 GiB", title,
                        contestants, rows, warm=["disk.raw", name])
 
+        yield Race(
+            "4. nbdcopy to null:, 1 GiB in a file of many pieces", "",
+            [self.ours(copy, "pieces.qcow2"),
+             self.qemu(copy, "pieces.qcow2")],
+            [Row("qemu-nbd", PEER)], warm=["pieces.qcow2"])
+
     def races_compressed(self):
         copy = ["nbdcopy", "%s", "null:"]
         for kind in "zlib", "zstd":

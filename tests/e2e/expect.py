@@ -4,8 +4,9 @@ exact with the holes of the host files.
 
 QEMU's map has everything but the holes that lie under allocated clusters
 (it looks for them only in images it takes for preallocated).  A piece of
-data that lies in a hole of a sparse host file is ZERO; in a raw layer,
-whose map is its holes, it is HOLE.
+data that lies in a hole of a sparse host file is ZERO; in a raw disk or a
+fixed VHD, whose holes are the file's, it is HOLE.  So are clusters that the
+image says are zeros: to write there takes finding space.
 """
 
 import bisect
@@ -57,12 +58,13 @@ class HostFile:
         try:
             st = os.fstat(fd)
             self.size = st.st_size
-            # By the same rule as everywhere: a file with all its blocks
-            # has no holes to look for.
-            self.sparse = (look_for_holes and stat.S_ISREG(st.st_mode)
-                           and st.st_blocks < st.st_size // 512)
-            self.extents = list(self._find(fd)) if self.sparse else [
-                (0, self.size)]
+            whole = [(0, self.size)]
+            look = look_for_holes and stat.S_ISREG(st.st_mode)
+            self.extents = list(self._find(fd)) if look else whole
+            self.sparse = self.extents != whole
+            # What lies past the end of the file is a hole that is looked
+            # for, too.
+            self.end_is_hole = look_for_holes
         finally:
             os.close(fd)
         self._starts = [start for start, end in self.extents]
@@ -86,7 +88,7 @@ class HostFile:
             while i < len(self.extents) and self.extents[i][1] <= offset:
                 i += 1
             if i == len(self.extents):
-                yield end - offset, True
+                yield end - offset, self.end_is_hole
                 return
             start, stop = self.extents[i]
             hole = start > offset
@@ -120,11 +122,9 @@ def settle_chain(layers):
 
 def expected_map(path, layers, size, host_holes=True):
     """The block status of the whole disk: a list of [offset, length,
-    state] that tiles [0, size), neighbours being different.  Also, whether
-    that has all the zeros QEMU knows of: QEMU finds holes in files that
-    are not sparse, too."""
+    state] that tiles [0, size), neighbours being different.  Also, a list
+    whose state is true where QEMU looks for holes of the host file."""
     hosts = {}
-    all_zeros_known = True
 
     def host_of(layer):
         if layer.data_path not in hosts:
@@ -132,7 +132,7 @@ def expected_map(path, layers, size, host_holes=True):
                                               host_holes)
         return hosts[layer.data_path]
 
-    extents = []
+    extents, looks = [], []
     at = 0
     for item in qemu.image_map(path, layers[0].format):
         start, length = item["start"], item["length"]
@@ -143,30 +143,28 @@ def expected_map(path, layers, size, host_holes=True):
         layer = layers[item["depth"]]
         stored = item["data"] or (layer.format in ("raw", "vpc")
                                   and "offset" in item)
+        append(looks, length, layer.is_flat or (item["data"] and
+                                                item["zero"]))
         if stored and "offset" in item:
-            if item["zero"] and not host_of(layer).sparse:
-                all_zeros_known = False
-            # A raw disk is its host file; else data in a hole of the host
-            # file is allocated, and zeros.
+            # A raw disk is its host file, and a fixed VHD; else data in a
+            # hole of the host file is allocated, and zeros.
             _append_stored(extents, host_of(layer), item["offset"], length,
-                           HOLE if layer.format == "raw" else ZERO)
+                           HOLE if layer.is_flat else ZERO)
         elif stored:
             append(extents, length, DATA)       # compressed
-        elif item["present"] and layer.format not in ("raw", "vpc"):
-            append(extents, length, ZERO)
         else:
             append(extents, length, HOLE)
-    return clip(extents, size), all_zeros_known
+    return clip(extents, size), clip(looks, size, False)
 
 
-def clip(extents, size):
-    """Cut or extend (with nothing) to 'size'."""
+def clip(extents, size, rest=HOLE):
+    """Cut or extend (with 'rest') to 'size'."""
     clipped = []
     for offset, length, state in extents:
         if offset < size:
             append(clipped, min(length, size - offset), state)
     covered = sum(length for _, length, _ in clipped)
-    append(clipped, size - covered, HOLE)
+    append(clipped, size - covered, rest)
     return clipped
 
 

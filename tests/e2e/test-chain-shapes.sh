@@ -53,9 +53,9 @@ maps top.qcow2 '0 65536 0' '65536 4063232 3' '4128768 1024 0' \
 
 # Zeros over data, and a hole over zeros.
 over zero.qcow2 base.qcow2 qcow2 4M 'write -z 0 64k'
-maps zero.qcow2 '0 65536 2' '65536 4063232 3' '4128768 65536 0'
+maps zero.qcow2 '0 4128768 3' '4128768 65536 0'
 over hole.qcow2 zero.qcow2 qcow2 4M
-maps hole.qcow2 '0 65536 2' '65536 4063232 3' '4128768 65536 0'
+maps hole.qcow2 '0 4128768 3' '4128768 65536 0'
 
 # A raw file with 4 KiB of data and 4 KiB of hole in turn, under clusters
 # of 64 KiB; the last piece is cut short.

@@ -34,5 +34,5 @@ for cluster in 512 64k 2M; do
     qemu-img create -q -f qcow2 -o cluster_size=$cluster zero.qcow2 8M
     qemu-io -c 'write -z 0 8M' zero.qcow2 > /dev/null
     verify zero.qcow2
-    vdisk_map zero.qcow2 -- '0 8388608 2'
+    vdisk_map zero.qcow2 -- '0 8388608 3'
 done

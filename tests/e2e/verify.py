@@ -9,8 +9,9 @@ Checked for each image: the size; the block status of the whole disk
 (equal to the expected map, every reply non-empty, tiling, merged and
 inside the request); the bytes, all of them or, of a disk too big for
 that, those of all data and samples of the rest; ranges reported as zeros
-read as zeros; block status and reads of random odd ranges; what qemu-nbd
-says of data and zeros.
+read as zeros; block status and reads of random odd ranges; and that the
+block status is qemu-nbd's, in both flags: where QEMU does not look for holes
+of the host file, with host-holes=off.
 
 Prints what differs and exits with 1; a line is added to the file named by
 VDISK_COUNTS for each image.
@@ -91,20 +92,26 @@ def walk(client, step, merged=True):
     return expect.clip(extents, client.size)
 
 
-def check_zero_or_data(ours, theirs):
-    """qemu-nbd's view: every byte it calls zero is zero with us, and what
-    only we call zero is left to the bytes."""
-    coarse, fine = [], []
-    for length, state in ((e[1], e[2]) for e in theirs):
-        expect.append(coarse, length, state & STATE_ZERO)
-    for length, state in ((e[1], e[2]) for e in ours):
-        expect.append(fine, length, state & STATE_ZERO)
-    for offset, length, state in coarse:
-        if state:
-            for _, mine in expect.clip_range(fine, offset, length):
-                if not mine:
-                    raise Mismatch("qemu-nbd says %d+%d is zero, vdisk that "
-                                   "it is data" % (offset, length))
+def map_without_holes(path, params, size):
+    """The block status of vdisk when it does not look for host holes."""
+    with servers.vdisk(path, *params, "host-holes=off") as ours:
+        return expect.clip(walk(ours.client, STATUS_MAX), size)
+
+
+def check_flags(theirs, looking, plain, looks):
+    """qemu-nbd's block status has to be ours, in both flags: with holes of
+    the host file where QEMU looks for them ('looking'; None if we were not
+    to look, and there is nothing to compare), without elsewhere ('plain').
+    'looks' tells where, as a map."""
+    wanted = []
+    for offset, length, state in looks:
+        ours = plain if not state else looking or theirs
+        for piece, flags in expect.clip_range(ours, offset, length):
+            expect.append(wanted, piece, flags)
+    problem = expect.difference(wanted, theirs)
+    if problem:
+        raise Mismatch("block status is not that of qemu-nbd, which is "
+                       "expected here: " + problem)
 
 
 def ranges_to_read(extents, size, rng):
@@ -245,8 +252,8 @@ def verify(path, image_format, params=(), size=None, oracle_path=None,
     with servers.qemu_nbd(oracle_path, image_format) as theirs:
         if size is None:
             size = theirs.client.size
-        wanted, all_zeros_known = expect.expected_map(
-            oracle_path, layers, size, host_holes)
+        wanted, looks = expect.expected_map(oracle_path, layers, size,
+                                            host_holes)
         with servers.vdisk(path, *params) as ours:
             client = ours.client
             check_export(client, size)
@@ -257,11 +264,11 @@ def verify(path, image_format, params=(), size=None, oracle_path=None,
             problem = expect.difference(extents, wanted)
             if problem:
                 raise Mismatch(problem)
-            if all_zeros_known:
-                check_zero_or_data(
-                    extents, expect.clip(walk(
-                        theirs.client, QEMU_NBD_STATUS_MAX, merged=False),
-                        size))
+            check_flags(
+                expect.clip(walk(theirs.client, QEMU_NBD_STATUS_MAX,
+                                 merged=False), size),
+                extents if host_holes else None,
+                map_without_holes(path, params, size), looks)
             if size > 0:
                 check_content(client, theirs.client, extents, rng)
                 check_odd_ranges(client, theirs.client, extents, rng)

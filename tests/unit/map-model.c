@@ -56,18 +56,6 @@ map_model_add_packed (struct map_model *model, uint64_t length, uint64_t host,
   });
 }
 
-void
-map_model_add_data (struct map_model *model, uint64_t length, uint64_t host,
-                    uint64_t file_size)
-{
-  uint64_t present = 0;
-
-  if (host < file_size)
-    present = file_size - host < length ? file_size - host : length;
-  map_model_add (model, VDISK_DATA, present, host);
-  map_model_add (model, VDISK_ZERO, length - present, VDISK_NO_HOST_OFFSET);
-}
-
 /* What of a piece lies in [offset, end). */
 static struct interval
 part_of (const struct interval *piece, uint64_t offset, uint64_t end)

@@ -35,11 +35,6 @@ void map_model_add (struct map_model *model, enum vdisk_kind kind,
 void map_model_add_packed (struct map_model *model, uint64_t length,
                            uint64_t host, uint32_t packed_size);
 
-/* The next 'length' bytes are at 'host' in a file of 'file_size' bytes,
- * and zeros from its end on. */
-void map_model_add_data (struct map_model *model, uint64_t length,
-                         uint64_t host, uint64_t file_size);
-
 /* Fail unless 'list' is what the model says of the range, with everything
  * merged that can be: all but compressed clusters. */
 void map_model_check_list (const struct map_model *model,

@@ -33,7 +33,7 @@ qcow2_open_external (const struct qcow2_image *image, uint64_t data_size)
 
 void
 qcow2_add_subclusters (struct map_model *model, uint64_t cluster_size,
-                       uint64_t host, uint64_t bitmap, uint64_t file_size)
+                       uint64_t host, uint64_t bitmap)
 {
   const uint64_t size = cluster_size / 32;
   unsigned i;
@@ -42,7 +42,7 @@ qcow2_add_subclusters (struct map_model *model, uint64_t cluster_size,
     uint64_t at = host == VDISK_NO_HOST_OFFSET ? host : host + i * size;
 
     if (bitmap >> i & 1)
-      map_model_add_data (model, size, at, file_size);
+      map_model_add (model, VDISK_DATA, size, at);
     else if (bitmap >> (32 + i) & 1)
       map_model_add (model, VDISK_ZERO, size, at);
     else

@@ -20,11 +20,9 @@ struct layer *qcow2_open_external (const struct qcow2_image *image,
                                    uint64_t data_size);
 
 /* Add to the model what a naive reader makes of the bitmap of an extended
- * L2 entry whose cluster is at 'host', or VDISK_NO_HOST_OFFSET, in a file
- * of 'file_size' bytes. */
+ * L2 entry whose cluster is at 'host', or VDISK_NO_HOST_OFFSET. */
 void qcow2_add_subclusters (struct map_model *model, uint64_t cluster_size,
-                            uint64_t host, uint64_t bitmap,
-                            uint64_t file_size);
+                            uint64_t host, uint64_t bitmap);
 
 /* A bitmap that breaks no rule; some are sparse, some have long runs. */
 uint64_t qcow2_random_bitmap (struct random *random);

@@ -11,6 +11,7 @@
 
 #include "error.h"
 #include "source/memory.h"
+#include "util/minmax.h"
 
 struct faulty {
   struct source source;
@@ -72,12 +73,25 @@ struct holey {
   size_t count;
 };
 
+/* As a file's, the holes are read as zeros. */
 static int
 holey_pread (struct source *source, void *buffer, size_t count,
              uint64_t offset, struct vdisk_error *error)
 {
-  return source_pread (((struct holey *) source)->inner, buffer, count,
-                       offset, error);
+  const struct holey *holey = (const struct holey *) source;
+  uint8_t *bytes = buffer;
+  size_t i;
+
+  if (source_pread (holey->inner, buffer, count, offset, error) == -1)
+    return -1;
+  for (i = 0; i < holey->count; ++i) {
+    const uint64_t start = max_u64 (holey->holes[i][0], offset);
+    const uint64_t end = min_u64 (holey->holes[i][1], offset + count);
+
+    if (start < end)
+      memset (bytes + (start - offset), 0, end - start);
+  }
+  return 0;
 }
 
 static int

@@ -56,8 +56,8 @@ table_open (struct layer *layer, struct vdisk_error *error)
   layer->size = header->size;
   layer->cluster_size = header->cluster_size;
   layer->preferred_size = header->cluster_size;
-  layer->segment_size = header->segment_size;
-  layer->knows_holes = header->knows_holes;
+  layer->granularity = header->granularity;
+  layer->is_flat = header->is_flat;
   return add_names (layer, header, error);
 }
 
@@ -203,7 +203,7 @@ table_new (const char *name, uint64_t size)
   header->magic = TABLE_MAGIC;
   header->size = size;
   header->cluster_size = TABLE_CLUSTER_SIZE;
-  header->segment_size = 65536;
+  header->granularity = TABLE_GRANULARITY;
   return image;
 }
 

@@ -25,6 +25,7 @@ struct source;
 #define TABLE_NAME_SIZE 40
 #define TABLE_DATA_OFFSET 65536
 #define TABLE_CLUSTER_SIZE 2048
+#define TABLE_GRANULARITY 512
 
 /* A kind of row: mapping it fails with EIO. */
 #define TABLE_DAMAGED 99
@@ -39,10 +40,10 @@ struct table_row {
 struct table_header {
   uint64_t magic;
   uint64_t size;                /* of the guest disk */
-  uint64_t segment_size;
+  uint64_t granularity;
   uint32_t cluster_size;
   uint32_t row_count;
-  uint32_t knows_holes;
+  uint32_t is_flat;
   uint32_t id;                  /* what children know this image by */
   uint32_t parent_id;           /* that of its parent; 0: any */
   uint32_t name_count;          /* of names for the backing file */

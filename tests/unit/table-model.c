@@ -100,9 +100,10 @@ model_sector (const struct model *model, uint64_t offset)
     if (row->kind != VDISK_PACKED && row->host != VDISK_NO_HOST_OFFSET)
       sector.host += offset - row->offset;
     if (row->kind == VDISK_DATA && model->host_holes &&
-        !table_header (image)->knows_holes &&
-        is_in_hole (&model->holes[depth], sector.host))
-      sector.kind = VDISK_ZERO;
+        is_in_hole (&model->holes[depth], sector.host)) {
+      sector.kind = table_header (image)->is_flat ? VDISK_HOLE : VDISK_ZERO;
+      break;
+    }
   }
   return sector;
 }
@@ -116,7 +117,8 @@ model_bytes (const struct model *model, const struct interval *sector,
   uint8_t cluster[MODEL_CLUSTER_MAX];
 
   memset (bytes, 0, MODEL_SECTOR);
-  if (sector->kind == VDISK_DATA)
+  if (sector->kind == VDISK_DATA &&
+      !is_in_hole (&model->holes[sector->depth], sector->host))
     memcpy (bytes, image->data->bytes + sector->host, sector->length);
   if (sector->kind == VDISK_PACKED) {
     table_unpack (image->bytes + sector->host, cluster, cluster_size);
@@ -227,6 +229,21 @@ model_random_image (struct random *random, const char *name, uint64_t size,
   return image;
 }
 
+/* Is some of a range of the file a compressed cluster?  With a hole there it
+ * would be another one. */
+static bool
+has_packed (const struct table_image *image, uint64_t offset, uint64_t end)
+{
+  const struct table_row *row = table_rows (image);
+  uint32_t i;
+
+  for (i = 0; i < table_header (image)->row_count; ++i, ++row)
+    if (row->kind == VDISK_PACKED && row->host < end &&
+        row->host + row->packed_size > offset)
+      return true;
+  return false;
+}
+
 static struct model_holes
 random_holes (struct random *random, const struct table_image *image)
 {
@@ -234,12 +251,16 @@ random_holes (struct random *random, const struct table_image *image)
   uint64_t offset = 0;
 
   while (holes.count < 32) {
+    uint64_t *hole = holes.at[holes.count];
+
     offset += MODEL_SECTOR * (1 + random_below (random, 20));
-    holes.at[holes.count][0] = TABLE_DATA_OFFSET + offset;
+    hole[0] = TABLE_DATA_OFFSET + offset;
     offset += MODEL_SECTOR * (1 + random_below (random, 20));
-    if (TABLE_DATA_OFFSET + offset > image->data->size)
+    hole[1] = TABLE_DATA_OFFSET + offset;
+    if (hole[1] > image->data->size)
       break;
-    holes.at[holes.count++][1] = TABLE_DATA_OFFSET + offset;
+    if (!has_packed (image, hole[0], hole[1]))
+      holes.count++;
   }
   return holes;
 }
@@ -267,7 +288,7 @@ model_random (struct random *random, const struct model_mix *mix,
         limit = size;
     }
     image = model_random_image (random, model_name (i), size, mix);
-    table_header (image)->knows_holes = random_below (random, 5) == 0;
+    table_header (image)->is_flat = random_below (random, 5) == 0;
     model_add (&model, image);
   }
   return model;

@@ -13,6 +13,7 @@
 
 #include "chain.h"
 #include "error.h"
+#include "extents.h"
 #include "options.h"
 #include "random.h"
 #include "source/memory.h"
@@ -70,6 +71,55 @@ open_model (struct model *model)
 
 #define KIB UINT64_C (1024)
 
+struct collecting {
+  const struct interval *interval;
+  struct interval_list *list;
+};
+
+static int
+collect (void *opaque, const struct vdisk_extent *extent)
+{
+  const struct collecting *collecting = opaque;
+  const struct interval interval = {
+    .offset = extent->offset, .length = extent->length,
+    .host = extent->host_offset, .kind = extent->kind,
+    .depth = extent->depth,
+    .packed_size = collecting->interval->packed_size,
+  };
+
+  ck_assert_int_eq (extent->host_hole,
+                    collecting->interval->kind == VDISK_DATA &&
+                    extent->kind == VDISK_ZERO);
+  return interval_list_append (collecting->list, &interval);
+}
+
+/* As chain_map, with the holes of the host files. */
+static int
+map_with_holes (const struct chain *chain, uint64_t offset, uint64_t count,
+                struct interval_list *list, struct vdisk_error *error)
+{
+  struct interval_list mapped = { 0 };
+  struct collecting collecting = { .list = list };
+  struct extents extents = {
+    .chain = chain, .callback = collect, .opaque = &collecting,
+  };
+  struct vdisk_error hidden = { 0 };
+  int r = chain_map (chain, offset, count, &mapped, &hidden);
+  size_t i;
+
+  for (i = 0; i < mapped.count; ++i) {
+    collecting.interval = &mapped.at[i];
+    if (extents_report (&extents, &mapped.at[i], 1, error) == -1)
+      break;
+  }
+  if (i < mapped.count)
+    r = -1;
+  else if (r == -1 && error)
+    *error = hidden;
+  interval_list_free (&mapped);
+  return r;
+}
+
 /* The whole map of a model's chain as text. */
 static const char *
 model_map_text (struct model *model)
@@ -79,8 +129,8 @@ model_map_text (struct model *model)
   struct vdisk_error error = { 0 };
   const char *text;
 
-  ck_assert_msg (chain_map (chain, 0, chain_size (chain), &list,
-                            &error) == 0, "%s", error.message);
+  ck_assert_msg (map_with_holes (chain, 0, chain_size (chain), &list,
+                                 &error) == 0, "%s", error.message);
   ck_assert_int_eq (error.errnum, 0);
   ck_assert_uint_eq (interval_list_end (&list), chain_size (chain));
   text = list_text (&list);
@@ -250,7 +300,7 @@ check_range (const struct model *model, const struct chain *chain,
   const uint64_t damage = model_damage (model, offset, end);
   struct interval_list list = { 0 };
   struct vdisk_error error = { 0 };
-  int r = chain_map (chain, offset, end - offset, &list, &error);
+  int r = map_with_holes (chain, offset, end - offset, &list, &error);
   size_t i;
 
   if (r != (damage < end ? -1 : 0) ||
@@ -372,8 +422,8 @@ mapped_to (const struct chain *chain, uint64_t offset,
   uint64_t end = offset;
 
   error_clear (error);
-  if (chain_map (chain, offset, chain_size (chain) - offset, &list,
-                 error) == 0)
+  if (map_with_holes (chain, offset, chain_size (chain) - offset, &list,
+                      error) == 0)
     ck_assert_int_eq (error->errnum, 0);
   if (list.count > 0) {
     ck_assert_uint_eq (list.at[0].offset, offset);
@@ -455,13 +505,14 @@ END_TEST
 /* --- Host holes ------------------------------------------------------ */
 
 static const struct {
-  bool host_holes, knows_holes;
+  bool host_holes, is_flat;
   const char *text;
 } holey[] = {
   { true, false, "zero 0+1024@65536, data 1024+1024@66560, "
     "zero 2048+2048@67584" },
   { false, false, "data 0+4096@65536" },
-  { true, true, "data 0+4096@65536" },
+  { true, true, "hole 0+1024@65536, data 1024+1024@66560, "
+    "hole 2048+2048@67584" },
   { false, true, "data 0+4096@65536" },
 };
 
@@ -473,7 +524,7 @@ START_TEST (host_holes)
   struct model model = { .host_holes = holey[_i].host_holes };
 
   add_plan (&model, &(struct plan) { 4096, { { 'd', 4096 } } });
-  table_header (model.layers[0])->knows_holes = holey[_i].knows_holes;
+  table_header (model.layers[0])->is_flat = holey[_i].is_flat;
   model_punch (&model, 0, &holes);
   ck_assert_str_eq (model_map_text (&model), holey[_i].text);
   model_free (&model);
@@ -484,7 +535,7 @@ END_TEST
 START_TEST (host_holes_elsewhere)
 {
   static const struct model_holes all = {
-    .at = { { 0, 100000 } }, .count = 1,
+    .at = { { 65536, 100000 } }, .count = 1,
   };
   struct model model = { .host_holes = true };
 
@@ -635,7 +686,7 @@ START_TEST (one_layer)
   ck_assert_uint_eq (chain->layers[0]->depth, 0);
   ck_assert_ptr_eq (chain->layers[0]->format, &format_table);
   ck_assert_ptr_eq (chain->layers[0]->data, chain->layers[0]->source);
-  ck_assert_uint_eq (chain->segment_size, 65536);
+  ck_assert_uint_eq (chain->granularity, TABLE_GRANULARITY);
   chain_close (chain);
   chain_close (NULL);
   model_free (&model);
@@ -650,14 +701,14 @@ START_TEST (three_layers)
 
   for (i = 0; i < 3; ++i)
     add_plan (&model, &(struct plan) { 4096, { { 'h', 4096 } } });
-  table_header (model.layers[1])->segment_size = 8192;
+  table_header (model.layers[1])->granularity = 16;
   chain = open_model (&model);
   for (i = 0; i < 3; ++i) {
     ck_assert_uint_eq (chain->layers[i]->depth, i);
     ck_assert_str_eq (chain->layers[i]->source->name, model_name (i));
     ck_assert_ptr_nonnull (chain->layers[i]->options);
   }
-  ck_assert_uint_eq (chain->segment_size, 8192);
+  ck_assert_uint_eq (chain->granularity, 16);
   chain_close (chain);
   model_free (&model);
 }
@@ -764,6 +815,8 @@ START_TEST (raw_kinds)
   struct vdisk_options *options = vdisk_options_new ();
   struct source *source = source_memory ("four", bytes, sizeof bytes);
   struct source_ops ops = *source->ops;
+  struct chain chain = { .count = 1, .host_holes = true };
+  struct interval_list list = { 0 };
   struct vdisk_error error;
   struct layer *layer;
 
@@ -772,9 +825,13 @@ START_TEST (raw_kinds)
   source->sparse = true;
   layer = open_layer (&format_raw, source, options, &error);
   ck_assert_ptr_nonnull (layer);
-  ck_assert_str_eq (map_text (layer, 500, 3000), "data 500+500@500, "
+  ck_assert_str_eq (map_text (layer, 500, 3000), "data 500+3000@500");
+  chain.layers[0] = layer;
+  ck_assert_int_eq (map_with_holes (&chain, 500, 3000, &list, &error), 0);
+  ck_assert_str_eq (list_text (&list), "data 500+500@500, "
                     "zero 1000+1000@1000, hole 2000+1000@2000, "
                     "data 3000+500@3000");
+  interval_list_free (&list);
   layer_close (layer);
   vdisk_options_free (options);
 }
@@ -1058,13 +1115,12 @@ static const struct {
   { 512, 1024, 5000, "data:2 512+1024@5000", NULL },
   { 0, 10000, 0, "data:2 0+10000@0", NULL },
   { 0, 1, 9999, "data:2 0+1@9999", NULL },
-  /* The last cluster of the file is cut short. */
-  { 4096, 4096, 8192, "data:2 4096+1808@8192, zero:2 5904+2288", NULL },
-  { 0, 2, 9999, "data:2 0+1@9999, zero:2 1+1", NULL },
-  { 0, UINT64_C (1) << 62, 0,
-    "data:2 0+10000@0, zero:2 10000+4611686018427377904", NULL },
-  { 4096, 512, 10000, "zero:2 4096+512", NULL },
-  { 0, 1, 12287, "zero:2 0+1", NULL },
+  /* The file ends within its last cluster. */
+  { 4096, 4096, 8192, "data:2 4096+4096@8192", NULL },
+  { 0, 2, 9999, "data:2 0+2@9999", NULL },
+  { 0, UINT64_C (1) << 62, 0, "data:2 0+4611686018427387904@0", NULL },
+  { 4096, 512, 10000, "data:2 4096+512@10000", NULL },
+  { 0, 1, 12287, "data:2 0+1@12287", NULL },
   /* One that starts beyond the end. */
   { 4096, 512, 12288, NULL, "guest offset 4096 is at offset 12288, beyond "
     "the end of %s (10000 bytes)" },
@@ -1118,6 +1174,33 @@ START_TEST (append_data)
   check_append (_i, &layer, "other");
   source_close (image);
   source_close (other);
+}
+END_TEST
+
+/* Where the file ends, zeros go on. */
+START_TEST (read_data)
+{
+  static char bytes[10000];
+  struct source *image;
+  struct layer layer = { .cluster_size = 4096 };
+  struct vdisk_error error;
+  char buffer[30], wanted[30];
+  int present;
+
+  memset (bytes, 'x', sizeof bytes);
+  layer.source = layer.data = image =
+    source_memory ("image", bytes, sizeof bytes);
+  for (present = 30; present >= 0; --present) {
+    memset (buffer, 'y', sizeof buffer);
+    memset (wanted, 'x', present);
+    memset (wanted + present, 0, sizeof wanted - present);
+    ck_assert_int_eq (layer_read_data (&layer, buffer, sizeof buffer,
+                                       sizeof bytes - present, &error), 0);
+    ck_assert (memcmp (buffer, wanted, sizeof buffer) == 0);
+  }
+  ck_assert_int_eq (layer_read_data (&layer, buffer, 1, 12000, &error), 0);
+  ck_assert_int_eq (buffer[0], 0);
+  source_close (image);
 }
 END_TEST
 
@@ -1188,6 +1271,7 @@ main (void)
   tcase_add_test (tcase, host_holes_elsewhere);
   tcase_add_test (tcase, host_holes_unknown);
   tcase_add_loop_test (tcase, append_data, 0, COUNT (appends));
+  tcase_add_test (tcase, read_data);
   tcase_add_test (tcase, warn);
   suite_add_tcase (suite, tcase);
   add_opening (suite);

@@ -250,15 +250,15 @@ START_TEST (random_image)
 }
 END_TEST
 
-/* Segments of one cluster, so that every range goes over many. */
+/* Segments of a few sectors, so that every range goes over many. */
 START_TEST (small_segments)
 {
   struct random random = { .state = 6000 + _i };
   struct model model = model_random (&random, &mixes[_i], 200,
                                      MODEL_ORDERED);
 
-  table_header (model.layers[model.count - 1])->segment_size =
-    TABLE_CLUSTER_SIZE;
+  table_header (model.layers[model.count - 1])->granularity =
+    MODEL_SECTOR / 32;
   check_image (&random, &model, CACHE_SIZE);
   model_free (&model);
 }
@@ -465,7 +465,7 @@ START_TEST (callback_stops)
   struct vdisk *vdisk;
   unsigned stop_at, calls = 0;
 
-  table_header (model.layers[1])->segment_size = 2048;
+  table_header (model.layers[1])->granularity = 16;
   vdisk = open_model (&model, CACHE_SIZE);
   for (stop_at = 1; stop_at == 1 || calls == stop_at - 1; ++stop_at) {
     struct collector collector = {
@@ -575,7 +575,7 @@ START_TEST (huge_disk)
   struct vdisk *vdisk;
   uint8_t buffer[1000], zeros[500] = { 0 };
 
-  table_header (image)->segment_size = UINT64_C (1) << 58;
+  table_header (image)->granularity = LAYER_UNDIVIDED;
   table_add (image, VDISK_HOLE, size - 500);
   table_add (image, VDISK_DATA, 500);
   model_add (&model, image);
@@ -936,23 +936,17 @@ END_TEST
 
 /* --- What is mapped for a read --------------------------------------- */
 
-#define SEGMENT UINT64_C (65536)
+/* With a cache of CACHE_SIZE. */
+#define SEGMENT (UINT64_C (128) * TABLE_GRANULARITY)
 
-/* Reads in this order, and whether they have to map.  Segments 5 and 261
- * are remembered at the same place. */
+/* Reads in this order, and whether they have to map. */
 static const struct { uint64_t offset, count; bool maps; } few_reads[] = {
-  /* Once for itself, once to make the segment. */
-  { SEGMENT + 5000, 1000, true }, { SEGMENT, 1, true },
+  { SEGMENT + 5000, 1000, true }, { SEGMENT, 1, false },
   { SEGMENT + 9000, 1000, false }, { SEGMENT, SEGMENT, false },
   /* Larger reads, and of two segments. */
   { 2 * SEGMENT, SEGMENT / 2, true }, { 3 * SEGMENT - 1, 1, false },
-  { 4 * SEGMENT - 1, 2, true }, { 4 * SEGMENT, 1, true },
-  { 4 * SEGMENT, 1, false }, { 3 * SEGMENT, 1, true },
+  { 4 * SEGMENT - 1, 2, true }, { 4 * SEGMENT, 1, false },
   { 3 * SEGMENT, 1, false },
-  /* Forgotten meanwhile. */
-  { 5 * SEGMENT, 1, true }, { 261 * SEGMENT, 1, true },
-  { 5 * SEGMENT, 1, true }, { 5 * SEGMENT, 1, true },
-  { 5 * SEGMENT, 1, false },
 };
 
 START_TEST (few_reads_of_many_segments)
@@ -963,7 +957,6 @@ START_TEST (few_reads_of_many_segments)
   struct vdisk *vdisk;
   unsigned i;
 
-  table_header (image)->segment_size = SEGMENT;
   table_add (image, VDISK_HOLE, 300 * SEGMENT);
   model_add (&model, image);
   image->wrap = wrap_recorder;

@@ -64,7 +64,7 @@ check_bitmap (struct qcow2_image *image, uint64_t host, uint64_t bitmap,
   qcow2_image_set_extended (image, C, host == NONE ? 0 : host | COPIED,
                             bitmap);
   map_model_add (&model, VDISK_HOLE, C, NONE);
-  qcow2_add_subclusters (&model, C, host, bitmap, image->size);
+  qcow2_add_subclusters (&model, C, host, bitmap);
   map_model_add (&model, VDISK_HOLE, C, NONE);
   layer = qcow2_open (image);
   map_model_check (&model, layer, 0, 3 * C);
@@ -218,8 +218,8 @@ START_TEST (test_external)
                   "hole 131072+65536, data 196608+65536@196608, "
                   "zero 262144+65536, hole 327680+65536");
   check_external (&image, 3 * C + 99, 0, 6 * C, "data 0+131072@0, "
-                  "hole 131072+65536, data 196608+99@196608, "
-                  "zero 196707+130973, hole 327680+65536");
+                  "hole 131072+65536, data 196608+65536@196608, "
+                  "zero 262144+65536, hole 327680+65536");
   qcow2_image_free (&image);
 }
 END_TEST
@@ -264,9 +264,9 @@ START_TEST (test_external_subclusters)
   qcow2_image_set_extended (&image, 0, COPIED, 0xff00000f00ff00f0);
   qcow2_image_set_extended (&image, C, C | COPIED, 0xffffffff);
   qcow2_image_set_extended (&image, 2 * C, 0, 0xf000000000000000);
-  qcow2_add_subclusters (&model, C, 0, 0xff00000f00ff00f0, 3 * C);
-  qcow2_add_subclusters (&model, C, C, 0xffffffff, 3 * C);
-  qcow2_add_subclusters (&model, C, NONE, 0xf000000000000000, 3 * C);
+  qcow2_add_subclusters (&model, C, 0, 0xff00000f00ff00f0);
+  qcow2_add_subclusters (&model, C, C, 0xffffffff);
+  qcow2_add_subclusters (&model, C, NONE, 0xf000000000000000);
   layer = qcow2_open_external (&image, 3 * C);
   map_model_check (&model, layer, 0, 3 * C);
   map_model_check (&model, layer, 5, 2 * C);

@@ -390,7 +390,7 @@ START_TEST (test_cut_cluster)
     qcow2_image_add_data (&image, C);
     image.size = DATA + present;
     map_model_add (&model, VDISK_HOLE, C, NONE);
-    map_model_add_data (&model, C, DATA, image.size);
+    map_model_add (&model, VDISK_DATA, C, DATA);
     map_model_add (&model, VDISK_HOLE, 2 * C, NONE);
     layer = qcow2_open (&image);
     for (offset = 0; offset <= C + present; ++offset)
@@ -410,9 +410,10 @@ START_TEST (test_tail_of_cut_cluster)
   qcow2_image_init (&image, 3, 16, 4 * C, 0);
   qcow2_image_add_data (&image, C);
   image.size = DATA + 1000;
-  check_map (&image, C + 1000, 1, "zero 66536+1");
-  check_map (&image, C + 1001, C, "zero 66537+64535, hole 131072+1001");
-  check_map (&image, 2 * C - 1, 1, "zero 131071+1");
+  check_map (&image, C + 1000, 1, "data 66536+1@197608");
+  check_map (&image, C + 1001, C,
+             "data 66537+64535@197609, hole 131072+1001");
+  check_map (&image, 2 * C - 1, 1, "data 131071+1@262143");
   qcow2_image_free (&image);
 }
 END_TEST

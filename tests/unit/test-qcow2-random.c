@@ -99,9 +99,7 @@ add_standard_cluster (struct building *b)
   default:
     host = random_host (b);
     qcow2_image_set (&b->image, guest, host | random_copied (b));
-    map_model_add_data (&b->model, size, host,
-                        b->features & QCOW2_EXTERNAL_DATA ? UINT64_MAX
-                        : b->image.size);
+    map_model_add (&b->model, VDISK_DATA, size, host);
   }
 }
 
@@ -122,9 +120,7 @@ add_extended_cluster (struct building *b)
     host = random_host (b);
   qcow2_image_set_extended (&b->image, guest, host == NONE ? 0
                             : host | random_copied (b), bitmap);
-  qcow2_add_subclusters (&b->model, size, host, bitmap,
-                         b->features & QCOW2_EXTERNAL_DATA ? UINT64_MAX
-                         : b->image.size);
+  qcow2_add_subclusters (&b->model, size, host, bitmap);
 }
 
 /* Add random clusters up to guest cluster 'end'. */

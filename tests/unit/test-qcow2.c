@@ -70,10 +70,8 @@ START_TEST (test_geometry)
       layer = open_good (&image);
       ck_assert_uint_eq (layer->size, DISK);
       ck_assert_uint_eq (layer->cluster_size, 1u << bits);
-      ck_assert_uint_eq (layer->segment_size &
-                         (layer->segment_size - 1), 0);
-      ck_assert_uint_ge (layer->segment_size, layer->cluster_size);
-      ck_assert (!layer->knows_holes);
+      ck_assert_uint_eq (layer->granularity, layer->cluster_size);
+      ck_assert (!layer->is_flat);
       ck_assert_ptr_null (layer->backing.role);
       ck_assert_ptr_null (layer->data_file.role);
       ck_assert_str_eq (last_warning (), "");

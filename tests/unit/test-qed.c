@@ -74,10 +74,8 @@ START_TEST (test_geometry)
       layer = open_good (&image);
       ck_assert_uint_eq (layer->size, DISK);
       ck_assert_uint_eq (layer->cluster_size, cluster_size);
-      ck_assert_uint_eq (layer->segment_size &
-                         (layer->segment_size - 1), 0);
-      ck_assert_uint_ge (layer->segment_size, cluster_size);
-      ck_assert (!layer->knows_holes);
+      ck_assert_uint_eq (layer->granularity, cluster_size);
+      ck_assert (!layer->is_flat);
       ck_assert_ptr_null (layer->backing.role);
       ck_assert_ptr_null (layer->data_file.role);
       ck_assert_str_eq (last_warning (), "");
@@ -682,7 +680,7 @@ START_TEST (test_cut_cluster)
     qed_image_add_data (&image, C);
     image.size = DATA + present;
     map_model_add (&model, VDISK_HOLE, C, NONE);
-    map_model_add_data (&model, C, DATA, image.size);
+    map_model_add (&model, VDISK_DATA, C, DATA);
     map_model_add (&model, VDISK_HOLE, 2 * C, NONE);
     layer = open_good (&image);
     for (offset = 0; offset < 3 * C; offset += 4095)
@@ -737,7 +735,7 @@ add_clusters (struct building *b, uint64_t end)
     default:
       host = random_host (b);
       qed_image_set (&b->image, b->model.end, host);
-      map_model_add_data (&b->model, size, host, b->image.size);
+      map_model_add (&b->model, VDISK_DATA, size, host);
     }
   }
 }

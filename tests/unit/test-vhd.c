@@ -54,8 +54,8 @@ START_TEST (test_dynamic)
   layer = vhd_image_open (&image, NULL);
   ck_assert_uint_eq (layer->size, DISK);
   ck_assert_uint_eq (layer->cluster_size, BLOCK);
-  ck_assert_uint_eq (layer->segment_size, 4 * MB);
-  ck_assert (!layer->knows_holes);
+  ck_assert_uint_eq (layer->granularity, VHD_SECTOR_SIZE);
+  ck_assert (!layer->is_flat);
   ck_assert_ptr_null (layer->backing.role);
   ck_assert_str_eq (last_warning (), "");
   layer_close (layer);

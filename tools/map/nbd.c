@@ -5,9 +5,6 @@
 
 #include "map/writer.h"
 
-/* base:allocation's flags, as the NBD protocol numbers them. */
-enum { NBD_HOLE = 1, NBD_ZERO = 2 };
-
 /* Bytes with the same flags. */
 struct run {
   uint64_t offset, length;
@@ -20,18 +17,6 @@ struct state {
 };
 
 typedef void put_run (struct out *out, const struct run *run);
-
-static unsigned
-type_of (enum vdisk_kind kind)
-{
-  switch (kind) {
-  case VDISK_HOLE:   return NBD_HOLE | NBD_ZERO;
-  case VDISK_ZERO:   return NBD_ZERO;
-  case VDISK_DATA:
-  case VDISK_PACKED: return 0;
-  }
-  return 0;
-}
 
 static void
 finish_run (struct map *map, put_run *put, const char *separator)
@@ -51,7 +36,7 @@ add_extent (struct map *map, const struct vdisk_extent *extent,
             put_run *put, const char *separator)
 {
   struct state *state = map->state;
-  const unsigned type = type_of (extent->kind);
+  const unsigned type = vdisk_extent_nbd_flags (extent);
 
   if (state->run.length > 0 && type == state->run.type) {
     state->run.length += extent->length;
@@ -112,9 +97,9 @@ put_imageio (struct out *out, const struct run *run)
   out_text (out, ", \"length\": ");
   out_number (out, run->length);
   out_text (out, ", \"zero\": ");
-  out_text (out, run->type & NBD_ZERO ? "true" : "false");
+  out_text (out, run->type & VDISK_NBD_ZERO ? "true" : "false");
   out_text (out, ", \"hole\": ");
-  out_text (out, run->type & NBD_HOLE ? "true" : "false");
+  out_text (out, run->type & VDISK_NBD_HOLE ? "true" : "false");
   out_text (out, "}");
 }
 

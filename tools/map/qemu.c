@@ -3,10 +3,9 @@
  *
  * The order of the keys, the spaces and the lines are QEMU's, and so are
  * some views of its: a hole of a raw file or of a VHD is "present", one of
- * a QCOW2 or QED image is not; where an NBD server says zeros but no hole,
- * that is "data" too; a hole of the host file under allocated
- * clusters counts only in some images (see vdisk_layer_qemu_finds_holes);
- * disks end at a multiple of 512.
+ * a QCOW2 or QED image is not; a hole of the host file under allocated
+ * clusters is "data", and "zero" only in some images (see
+ * vdisk_layer_qemu_finds_holes); disks end at a multiple of 512.
  */
 
 #include "map/writer.h"
@@ -149,8 +148,7 @@ flags_of (struct map *map, const struct vdisk_extent *extent)
     return PRESENT | DATA | (map->qemu_compressed ? COMPRESSED : 0);
   case VDISK_ZERO:
     if (!extent->host_hole)
-      return PRESENT | ZERO | offset |
-        (traits_of (map, extent->depth) & RAW ? DATA : 0);
+      return PRESENT | ZERO | offset;
     return PRESENT | DATA | offset |
       (finds_holes (map, extent->depth) ? ZERO : 0);
   case VDISK_HOLE:

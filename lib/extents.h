@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From intervals, which are what an image's tables say, to the extents that
+ * callers are told: these know the holes of the host files, too.  Reading
+ * needs no such thing, since the holes of a file are read as zeros.
+ */
+
+#ifndef VDISK_EXTENTS_H
+#define VDISK_EXTENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "interval.h"
+#include "vdisk.h"
+
+struct chain;
+struct source;
+
+/* A report of extents.  Set the first three, the others to zeros. */
+struct extents {
+  const struct chain *chain;
+  vdisk_extent_callback *callback;
+  void *opaque;
+
+  /* What is known of the file asked last. */
+  const struct source *source;
+  uint64_t known_offset, known_end;
+  enum vdisk_kind known_kind;
+};
+
+/* Call the callback for so many intervals.  0 to go on, 1 if the callback
+ * wants no more, -1 on error: what was told until then is right. */
+int extents_report (struct extents *extents,
+                    const struct interval *intervals, size_t count,
+                    struct vdisk_error *error);
+
+#endif /* VDISK_EXTENTS_H */
