@@ -26,9 +26,11 @@
 /* More extents than this nbdkit does not put in one reply. */
 #define EXTENTS_MAX (1 << 20)
 
-/* NBD's bounds for the preferred block size. */
+/* Bounds for the preferred block size: NBD's, and what nbdcopy asks for at a
+ * time by itself.  Servers have a buffer of that size for each of many
+ * threads. */
 #define PREFERRED_MIN 512
-#define PREFERRED_MAX (32 << 20)
+#define PREFERRED_MAX (256 << 10)
 
 static char *filename;          /* or NBD URI */
 static struct vdisk_options *options;
