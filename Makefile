@@ -204,7 +204,7 @@ check-docs: all
 # runs only code that others run.
 SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
     export-memory export-progress export-readers filesystem \
-    fuzz-differential info-vhd limits map-hostile map-large \
+    fuzz-differential info-vhd install limits map-hostile map-large \
     nbd-source-large qcow2-huge runner vhd-oracle vhd-size))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
@@ -373,6 +373,21 @@ install: all
 	    $(DESTDIR)$(DOCDIR)/examples/
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 $(filter %.3,$(MAN)) $(DESTDIR)$(MANDIR)/man3/
+
+# All that 'install' puts anywhere.
+INSTALLED = $(PLUGINDIR)/$(notdir $(PLUGIN)) \
+    $(LIBDIR)/$(notdir $(STATIC)) $(LIBDIR)/libvdisk.so \
+    $(LIBDIR)/libvdisk.so.$(SOVERSION) $(LIBDIR)/libvdisk.so.$(VERSION) \
+    $(LIBDIR)/pkgconfig/libvdisk.pc $(INCDIR)/vdisk.h $(BINDIR)/vdisk \
+    $(COMPLETIONDIR)/vdisk $(DOCDIR)/examples/nbdkit-vdisk@.service \
+    $(patsubst build/man/%,$(MANDIR)/man1/%,$(filter %.1,$(MAN))) \
+    $(patsubst build/man/%,$(MANDIR)/man3/%,$(filter %.3,$(MAN)))
+
+## make uninstall       remove what 'make install' with the same variables put
+# Directories stay, since others may use them, but for those of our own.
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
+	rmdir $(DESTDIR)$(DOCDIR)/examples $(DESTDIR)$(DOCDIR) 2>/dev/null || true
 
 ## make clean           remove everything built
 clean:
