@@ -150,6 +150,9 @@ check_locator (const struct layer *layer, const struct locator *locator,
     (uint64_t) locator->space * VHD_SECTOR_SIZE : locator->space;
   const uint64_t max = min_u64 (space, VHD_LOCATOR_SIZE_MAX);
 
+  if (space == 0)
+    return error_set (problem, EINVAL, "space 0, must be at least 1 for a "
+                      "length of %" PRIu32, locator->length);
   if (locator->length == 0 || locator->length > max)
     return error_set (problem, EINVAL, "length %" PRIu32 ", must be 1 to %"
                       PRIu64, locator->length, max);

@@ -158,7 +158,7 @@ START_TEST (test_differencing)
                   "\"length\":2,\"error\":\"not valid UTF-16\"},"
                   "{\"code\":\"\\\\x7f \\\\x00\\\\x0a\",\"offset\":5120,"
                   "\"space\":0,\"length\":0,"
-                  "\"error\":\"length 0, must be 1 to 0\"}]}}}}");
+                  "\"error\":\"space 0, must be at least 1 for a length of 0\"}]}}}}");
   memcpy (vhd_image_header (&image)->parent_name, "\xdc\x00", 2);
   vhd_image_fix (&image);
   check_value (&image, "parent/name", "null");

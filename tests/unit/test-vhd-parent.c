@@ -309,7 +309,8 @@ static const struct {
   { FIELD (data_space), 511, "a.vhd|b.vhd", NULL },
   { FIELD (data_space), 512, "a.vhd|b.vhd", NULL },
   { FIELD (data_space), 0xffffffff, "a.vhd|b.vhd", NULL },
-  { FIELD (data_space), 0, "b.vhd", "length 10, must be 1 to 0" },
+  { FIELD (data_space), 0, "b.vhd", "space 0, must be at least "
+    "1 for a length of 10" },
   { FIELD (data_length), 0, "b.vhd", "length 0, must be 1 to 512" },
   { FIELD (data_length), 512, "a.vhd|b.vhd", NULL },
   { FIELD (data_length), 513, "b.vhd", "length 513, must be 1 to 512" },
