@@ -64,3 +64,22 @@ error_record (struct vdisk_error *error, int errnum, const char *format, ...)
   error->errnum = errnum ? errnum : EIO;
   copy_printable (error->message, sizeof error->message, text);
 }
+
+void
+error_add (struct vdisk_error *error, const char *format, ...)
+{
+  char text[sizeof error->message];
+  size_t length;
+  va_list args;
+
+  if (error == NULL || error->errnum == 0)
+    return;
+
+  va_start (args, format);
+  vsnprintf (text, sizeof text, format, args);
+  va_end (args);
+
+  length = strlen (error->message);
+  copy_printable (error->message + length, sizeof error->message - length,
+                  text);
+}

@@ -360,8 +360,11 @@ open_path (const char *path, const struct vdisk_options *options,
   }
   if (source_is_nbd_uri (path))
     top = source_nbd_open (path, error);
-  else
+  else {
     top = source_file_open (path, options->force_share, error);
+    if (top == NULL)
+      options_advise_sharing (options, error);
+  }
   if (top)
     vdisk = image_open (top, options, resolver, error);
   vdisk_options_free (defaults);

@@ -14,6 +14,7 @@
 #include "error.h"
 #include "format/format.h"
 #include "bounds.h"
+#include "util/suggestion.h"
 
 #define CACHE_SIZE_MIN (64 << 10)
 
@@ -82,6 +83,41 @@ vdisk_options_set_warning_callback (struct vdisk_options *options,
 }
 
 void
+vdisk_options_set_syntax (struct vdisk_options *options,
+                          enum vdisk_syntax syntax)
+{
+  options->syntax = syntax;
+}
+
+static bool
+is_command_line (const struct vdisk_options *options)
+{
+  return options && options->syntax == VDISK_SYNTAX_COMMAND_LINE;
+}
+
+const char *
+options_prefix (const struct vdisk_options *options)
+{
+  return is_command_line (options) ? "--" : "";
+}
+
+const char *
+options_on (const struct vdisk_options *options)
+{
+  return is_command_line (options) ? "" : "=true";
+}
+
+void
+options_advise_sharing (const struct vdisk_options *options,
+                        struct vdisk_error *error)
+{
+  if (error && error->errnum == EBUSY)
+    error_add (error, " (%sforce-share%s opens it all the same, and what is "
+               "read may be torn)", options_prefix (options),
+               options_on (options));
+}
+
+void
 options_warn_as (struct vdisk_options *options,
                  const struct vdisk_options *other)
 {
@@ -108,16 +144,19 @@ options_warn (const struct vdisk_options *options, const char *format, ...)
 
 /* One of a few words, in the order of 'words', which ends in NULL. */
 static int
-parse_word (const char *name, const char *value, const char *const *words,
+parse_word (const struct vdisk_options *options, const char *name,
+            const char *value, const char *const *words,
             const char *accepted, struct vdisk_error *error)
 {
+  struct suggestion suggestion;
   int i;
 
   for (i = 0; words[i]; ++i)
     if (strcmp (value, words[i]) == 0)
       return i;
-  return error_set (error, EINVAL, "%s=%s: must be %s",
-                    name, value, accepted);
+  return error_set (error, EINVAL, "%s%s=%s: must be %s%s",
+                    options_prefix (options), name, value, accepted,
+                    suggestion_among (&suggestion, value, words));
 }
 
 static int
@@ -125,12 +164,16 @@ set_format (struct vdisk_options *options, const char *name,
             const char *value, struct vdisk_error *error)
 {
   const struct format *format = NULL;
+  struct suggestion suggestion;
 
   if (strcmp (value, "auto") != 0) {
     format = format_by_name (value);
     if (format == NULL)
-      return error_set (error, EINVAL, "%s=%s: must be auto, vhd (or vpc), "
-                        "qcow2, qed or raw", name, value);
+      return error_set (error, EINVAL, "%s%s=%s: must be auto, vhd (or "
+                        "vpc), qcow2, qed or raw%s",
+                        options_prefix (options), name, value,
+                        suggestion_among (&suggestion, value,
+                                          format_names ()));
   }
   options->format = format;
   return 0;
@@ -145,16 +188,19 @@ add_backing_dir (struct vdisk_options *options, const char *name,
   char *dir;
 
   if (*value == '\0')
-    return error_set (error, EINVAL, "%s=: must be a directory", name);
+    return error_set (error, EINVAL, "%s%s=: must be a directory",
+                      options_prefix (options), name);
   /* Resolved now, so that a mistake shows at once, and a later change of
    * the current directory does no harm. */
   dir = realpath (value, NULL);
   if (dir == NULL)
     return error_set (error, errno == ENOMEM ? ENOMEM : EINVAL,
-                      "%s=%s: %s", name, value, strerror (errno));
+                      "%s%s=%s: %s", options_prefix (options), name, value,
+                      strerror (errno));
   if (stat (dir, &st) == 0 && !S_ISDIR (st.st_mode)) {
     free (dir);
-    return error_set (error, EINVAL, "%s=%s: %s", name, value,
+    return error_set (error, EINVAL, "%s%s=%s: %s",
+                      options_prefix (options), name, value,
                       strerror (ENOTDIR));
   }
   dirs = reallocarray (options->backing_dirs,
@@ -176,7 +222,8 @@ set_size (struct vdisk_options *options, const char *name,
   static const enum vhd_size_rule rules[] = {
     VHD_SIZE_AUTO, VHD_SIZE_CURRENT, VHD_SIZE_CHS,
   };
-  int i = parse_word (name, value, words, "auto, current or chs", error);
+  int i = parse_word (options, name, value, words, "auto, current or chs",
+                      error);
 
   if (i == -1)
     return -1;
@@ -189,7 +236,7 @@ set_sector_bitmaps (struct vdisk_options *options, const char *name,
                     const char *value, struct vdisk_error *error)
 {
   static const char *const words[] = { "honour", "ignore", NULL };
-  int i = parse_word (name, value, words, "honour or ignore", error);
+  int i = parse_word (options, name, value, words, "honour or ignore", error);
 
   if (i == -1)
     return -1;
@@ -202,7 +249,7 @@ set_host_holes (struct vdisk_options *options, const char *name,
                 const char *value, struct vdisk_error *error)
 {
   static const char *const words[] = { "off", "auto", NULL };
-  int i = parse_word (name, value, words, "auto or off", error);
+  int i = parse_word (options, name, value, words, "auto or off", error);
 
   if (i == -1)
     return -1;
@@ -217,7 +264,7 @@ set_force_share (struct vdisk_options *options, const char *name,
   static const char *const words[] = {
     "false", "true", "off", "on", "no", "yes", "0", "1", NULL
   };
-  int i = parse_word (name, value, words, "true or false", error);
+  int i = parse_word (options, name, value, words, "true or false", error);
 
   if (i == -1)
     return -1;
@@ -251,9 +298,9 @@ set_cache_size (struct vdisk_options *options, const char *name,
   return 0;
 
  invalid:
-  return error_set (error, EINVAL, "%s=%s: must be a number of bytes, "
+  return error_set (error, EINVAL, "%s%s=%s: must be a number of bytes, "
                     "at least 64k, with an optional suffix k, M or G",
-                    name, value);
+                    options_prefix (options), name, value);
 }
 
 int
@@ -274,13 +321,18 @@ vdisk_options_set (struct vdisk_options *options,
     { "cache-size", set_cache_size },
     { "force-share", set_force_share },
   };
+  struct suggestion suggestion;
   size_t i;
 
   error_clear (error);
-  for (i = 0; i < sizeof setters / sizeof setters[0]; ++i)
+  suggestion_start (&suggestion, name);
+  for (i = 0; i < sizeof setters / sizeof setters[0]; ++i) {
     if (strcmp (name, setters[i].name) == 0)
       return setters[i].set (options, name, value, error);
+    suggestion_consider (&suggestion, setters[i].name);
+  }
   return error_set (error, ENOENT, "unknown parameter '%s': must be format, "
                     "backing-dir, size, sector-bitmaps, host-holes, "
-                    "cache-size or force-share", name);
+                    "cache-size or force-share%s", name,
+                    suggestion_text (&suggestion));
 }

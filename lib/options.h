@@ -30,6 +30,7 @@ struct vdisk_options {
   bool host_holes;
   size_t cache_size;                /* of all caches together, bytes */
   bool force_share;
+  enum vdisk_syntax syntax;         /* in which messages name options */
   vdisk_warning_callback *warning_callback;
   void *warning_opaque;
 };
@@ -41,6 +42,21 @@ struct vdisk_options *options_copy (const struct vdisk_options *options);
 /* Warn whom 'other' warns; nobody, if that is NULL. */
 void options_warn_as (struct vdisk_options *options,
                       const struct vdisk_options *other);
+
+/* What a message that names an option writes around the name, so that it is
+ * in the words of the program that speaks: before the name, and after that
+ * of an option that is only to be switched on.
+ *
+ *   "%sformat=raw", options_prefix (options)
+ *   "%sforce-share%s", options_prefix (options), options_on (options)
+ */
+const char *options_prefix (const struct vdisk_options *options);
+const char *options_on (const struct vdisk_options *options);
+
+/* If an error says that another program uses a file, add to it how to open
+ * that all the same. */
+void options_advise_sharing (const struct vdisk_options *options,
+                             struct vdisk_error *error);
 
 /* Tell the caller of vdisk_open about something odd.  Bytes that are not
  * printable are escaped. */

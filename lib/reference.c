@@ -219,11 +219,12 @@ check_place (const struct source *from, const char *role, const char *name,
   if (own == NULL)
     return error_set (error, EPERM, "%s: %s '%s' leads to %s, and an image "
                       "from an NBD server has no directory of its own: "
-                      "backing-dir=%.*s would allow it", from->name, role,
-                      name, real, length, real);
+                      "%sbacking-dir=%.*s would allow it", from->name, role,
+                      name, real, options_prefix (options), length, real);
   return error_set (error, EPERM, "%s: %s '%s' leads to %s, outside the "
-                    "directory %s: backing-dir=%.*s would allow it",
-                    from->name, role, name, real, own, length, real);
+                    "directory %s: %sbacking-dir=%.*s would allow it",
+                    from->name, role, name, real, own,
+                    options_prefix (options), length, real);
 }
 
 char *
@@ -289,5 +290,7 @@ reference_open (const struct source *from, const char *role,
     source->directory = directory;
     directory = NULL;
   }
+  else
+    options_advise_sharing (options, error);
   return source;
 }

@@ -120,6 +120,17 @@ void vdisk_options_set_warning_callback (struct vdisk_options *options,
                                          vdisk_warning_callback *callback,
                                          void *opaque);
 
+/* How the caller's users write options: messages that name one do too.
+ * VDISK_SYNTAX_PARAMETERS, the default, is "force-share=true" and
+ * "size=chs", VDISK_SYNTAX_COMMAND_LINE "--force-share" and "--size=chs". */
+enum vdisk_syntax {
+  VDISK_SYNTAX_PARAMETERS,
+  VDISK_SYNTAX_COMMAND_LINE,
+};
+
+void vdisk_options_set_syntax (struct vdisk_options *options,
+                               enum vdisk_syntax syntax);
+
 /* Is this an NBD URI for vdisk_open, rather than the name of a file?  It
  * is if it starts with nbd://, nbds://, nbd+unix://, nbds+unix://,
  * nbd+vsock:// or nbds+vsock://.  Returns 1 or 0. */

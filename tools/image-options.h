@@ -43,14 +43,19 @@ enum {
 "  --cache-size=SIZE       memory for all caches (default: 16M)\n"      \
 "  --force-share           open an image even if it is being written\n"
 
-/* Options with their defaults that print warnings on standard error.
- * Never NULL: without memory the program ends. */
+/* Options with their defaults that print warnings on standard error, and
+ * are named in messages as on the command line.  Never NULL: without memory the program ends. */
 struct vdisk_options *image_options_new (void);
 
-/* Take an option getopt_long has returned, 'longopts' being its table and
+/* As getopt_long, but for what it says: if an option is wrong, a message in
+ * the manner of usage_error is printed, and '?' returned. */
+int next_option (int argc, char **argv, const char *shortopts,
+                 const struct option *longopts, int *index);
+
+/* Take an option next_option has returned, 'longopts' being its table and
  * 'index' the index it has set.  False, with a message printed, if the
  * value is wrong. */
-bool image_options_take (struct vdisk_options *options, int opt,
-                         const struct option *longopts, int index);
+bool image_options_take (struct vdisk_options *options, const char *command,
+                         int opt, const struct option *longopts, int index);
 
 #endif /* VDISK_IMAGE_OPTIONS_H */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tool.h"
+#include "util/suggestion.h"
 
 static const struct command *const commands[] = {
   &command_check,
@@ -82,10 +83,29 @@ print_help (void)
         "The manual is vdisk(1).");
 }
 
+/* The command of that name.  NULL, with a message printed, if there is
+ * none. */
+static const struct command *
+find_command (const char *name)
+{
+  struct suggestion suggestion;
+  size_t i;
+
+  suggestion_start (&suggestion, name);
+  for (i = 0; i < COMMANDS; ++i) {
+    if (strcmp (name, commands[i]->name) == 0)
+      return commands[i];
+    suggestion_consider (&suggestion, commands[i]->name);
+  }
+  fprintf (stderr, "vdisk: there is no command '%s'%s\n"
+           "Try 'vdisk --help'.\n", name, suggestion_text (&suggestion));
+  return NULL;
+}
+
 int
 main (int argc, char **argv)
 {
-  size_t i;
+  const struct command *command;
 
   /* A reader who goes away is found out by writing. */
   signal (SIGPIPE, SIG_IGN);
@@ -102,10 +122,8 @@ main (int argc, char **argv)
     printf ("vdisk %s\n", vdisk_version ());
     return finish_output (STATUS_OK);
   }
-  for (i = 0; i < COMMANDS; ++i)
-    if (strcmp (argv[1], commands[i]->name) == 0)
-      return finish_output (commands[i]->run (argc - 1, argv + 1));
-  fprintf (stderr, "vdisk: there is no command '%s'\n"
-           "Try 'vdisk --help'.\n", argv[1]);
-  return STATUS_USAGE;
+  command = find_command (argv[1]);
+  if (command == NULL)
+    return STATUS_USAGE;
+  return finish_output (command->run (argc - 1, argv + 1));
 }

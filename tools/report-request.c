@@ -8,18 +8,23 @@
 
 #include "image-options.h"
 #include "tool.h"
+#include "util/suggestion.h"
 
 enum { OPTION_OUTPUT = OPTION_COMMAND, OPTION_FLAG, OPTION_HELP };
 
 static bool
 take_output (struct report_request *request, const char *command)
 {
+  static const char *const words[] = { "human", "json", NULL };
+  struct suggestion suggestion;
+
   if (strcmp (optarg, "human") == 0)
     request->output = OUTPUT_HUMAN;
   else if (strcmp (optarg, "json") == 0)
     request->output = OUTPUT_JSON;
   else {
-    usage_error (command, "--output=%s: must be human or json", optarg);
+    usage_error (command, "--output=%s: must be human or json%s", optarg,
+                 suggestion_among (&suggestion, optarg, words));
     return false;
   }
   return true;
@@ -41,7 +46,7 @@ take_options (struct report_request *request, int argc, char **argv,
   bool right = true;
 
   while (right &&
-         (opt = getopt_long (argc, argv, "", longopts, &index)) != -1)
+         (opt = next_option (argc, argv, "", longopts, &index)) != -1)
     switch (opt) {
     case OPTION_OUTPUT:
       right = take_output (request, argv[0]);
@@ -54,11 +59,10 @@ take_options (struct report_request *request, int argc, char **argv,
       return true;
     case OPTION_IMAGE:
     case OPTION_FORCE_SHARE:
-      right = image_options_take (request->options, opt, longopts, index);
+      right = image_options_take (request->options, argv[0], opt, longopts,
+                                  index);
       break;
     default:
-      /* getopt_long has said what is wrong. */
-      fprintf (stderr, "Try 'vdisk %s --help'.\n", argv[0]);
       right = false;
     }
   return right;

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 
+#include "options.h"
 #include "source/source.h"
 #include "util/align.h"
 #include "util/minmax.h"
@@ -185,8 +186,8 @@ tell_counts (struct vhd_walk *walk)
     finder_add (walk->finder, VDISK_WARNING, "bitmaps: those of all %" PRIu64
                 " allocated blocks are empty, so the disk reads as zeros; if "
                 "they are by a tool that never sets bitmaps, "
-                "sector-bitmaps=ignore shows what the blocks hold",
-                bitmaps->count);
+                "%ssector-bitmaps=ignore shows what the blocks hold",
+                bitmaps->count, options_prefix (walk->layer->options));
   else
     finder_add (walk->finder, VDISK_WARNING, "bitmaps: those of %" PRIu64
                 " of %" PRIu64 " allocated blocks are empty, the first is "

@@ -36,7 +36,6 @@ struct role {
   const char *locked;           /* the meaning if it cannot */
   const struct conflict *refused;
   size_t refused_count;
-  const char *advice;           /* what more to say then */
 };
 
 #define COUNT(array) (sizeof array / sizeof array[0])
@@ -58,9 +57,8 @@ lock_control (int fd, int command, struct flock *lock)
 
 /* Say why the file is refused: somebody has locked a byte of it. */
 static int
-in_use (int fd, const char *name, const struct role *role,
-        const struct flock *lock, off_t byte, const char *meaning,
-        struct vdisk_error *error)
+in_use (int fd, const char *name, const struct flock *lock, off_t byte,
+        const char *meaning, struct vdisk_error *error)
 {
   char holder[LOCK_HOLDER_MAX], who[LOCK_HOLDER_MAX + 32];
 
@@ -68,8 +66,7 @@ in_use (int fd, const char *name, const struct role *role,
     snprintf (who, sizeof who, "%s, has locked byte %d", holder, (int) byte);
   else
     snprintf (who, sizeof who, "byte %d is locked", (int) byte);
-  return error_set (error, EBUSY, "%s: %s: %s%s", name, meaning, who,
-                    role->advice);
+  return error_set (error, EBUSY, "%s: %s: %s", name, meaning, who);
 }
 
 /* Hold what the role holds.  1 if the file system has no such locks. */
@@ -88,8 +85,7 @@ take_locks (int fd, const char *name, const struct role *role,
       return 1;
     if (lock_control (fd, F_OFD_GETLK, &lock) == -1)
       lock.l_pid = -1;
-    return in_use (fd, name, role, &lock, role->held[i], role->locked,
-                   error);
+    return in_use (fd, name, &lock, role->held[i], role->locked, error);
   }
   return 0;
 }
@@ -107,11 +103,10 @@ look_for_others (int fd, const char *name, const struct role *role,
 
     if (lock_control (fd, F_OFD_GETLK, &lock) == -1)
       return error_set (error, errno, "%s: whether another program uses it "
-                        "cannot be found out: %s%s", name, strerror (errno),
-                        role->advice);
+                        "cannot be found out: %s", name, strerror (errno));
     if (lock.l_type != F_UNLCK)
-      return in_use (fd, name, role, &lock, conflict->byte,
-                     conflict->meaning, error);
+      return in_use (fd, name, &lock, conflict->byte, conflict->meaning,
+                     error);
   }
   return 0;
 }
@@ -143,8 +138,6 @@ file_lock_for_reading (int fd, const char *name, struct vdisk_error *error)
     .held = held, .held_count = COUNT (held),
     .locked = "another program has locked this image",
     .refused = refused, .refused_count = COUNT (refused),
-    .advice = " (force-share=true opens it all the same, and what is read "
-              "may be torn)",
   };
 
   return lock_as (fd, name, &reader, error);
@@ -164,7 +157,7 @@ file_lock_for_writing (int fd, const char *name, struct vdisk_error *error)
   static const struct role writer = {
     .held = held, .held_count = COUNT (held),
     .locked = "another program has locked this file",
-    .refused = refused, .refused_count = COUNT (refused), .advice = "",
+    .refused = refused, .refused_count = COUNT (refused),
   };
 
   return lock_as (fd, name, &writer, error);

@@ -144,8 +144,8 @@ refusal (const char *path, const char *what, int byte)
 {
   static char message[2 * PATH_MAX];
 
-  snprintf (message, sizeof message, "%s: %s%s%s", path, what,
-            holder (getpid (), byte), FORCE);
+  snprintf (message, sizeof message, "%s: %s%s", path, what,
+            holder (getpid (), byte));
   return message;
 }
 
@@ -383,6 +383,7 @@ START_TEST (whole_image)
   lock_byte (fd, 101, F_RDLCK);
   ck_assert_ptr_null (open_raw (path, "false", &error));
   ck_assert_int_eq (error.errnum, EBUSY);
+  ck_assert_ptr_nonnull (strstr (error.message, "has locked byte 101" FORCE));
   vdisk = open_raw (path, "true", &error);
   ck_assert_ptr_nonnull (vdisk);
   vdisk_close (vdisk);

@@ -137,6 +137,7 @@ START_TEST (cache_size)
 }
 END_TEST
 
+#define MEANT(word) "; did you mean '" word "'?"
 #define FORMAT_RULE "must be auto, vhd (or vpc), qcow2, qed or raw"
 #define CACHE_RULE "must be a number of bytes, at least 64k, with an " \
   "optional suffix k, M or G"
@@ -151,16 +152,17 @@ static const struct {
   const char *message;
 } bad[] = {
   { "format", "vmdk", EINVAL, "format=vmdk: " FORMAT_RULE },
-  { "format", "RAW", EINVAL, "format=RAW: " FORMAT_RULE },
-  { "format", "qcow", EINVAL, "format=qcow: " FORMAT_RULE },
-  { "format", "qcow2 ", EINVAL, "format=qcow2 : " FORMAT_RULE },
+  { "format", "RAW", EINVAL, "format=RAW: " FORMAT_RULE MEANT ("raw") },
+  { "format", "qcow", EINVAL, "format=qcow: " FORMAT_RULE MEANT ("qcow2") },
+  { "format", "qcow2 ", EINVAL, "format=qcow2 : " FORMAT_RULE MEANT ("qcow2") },
   { "format", "", EINVAL, "format=: " FORMAT_RULE },
   { "format", "a\nb", EINVAL, "format=a\\x0ab: " FORMAT_RULE },
   { "size", "512", EINVAL, "size=512: must be auto, current or chs" },
   { "size", "", EINVAL, "size=: must be auto, current or chs" },
-  { "size", "CHS", EINVAL, "size=CHS: must be auto, current or chs" },
+  { "size", "CHS", EINVAL,
+    "size=CHS: must be auto, current or chs" MEANT ("chs") },
   { "sector-bitmaps", "honor", EINVAL,
-    "sector-bitmaps=honor: must be honour or ignore" },
+    "sector-bitmaps=honor: must be honour or ignore" MEANT ("honour") },
   { "sector-bitmaps", "", EINVAL,
     "sector-bitmaps=: must be honour or ignore" },
   { "host-holes", "on", EINVAL, "host-holes=on: must be auto or off" },
@@ -199,8 +201,10 @@ static const struct {
   CACHE_ROW ("17179869187G"),
   { "cache-size", "1\x01", EINVAL, "cache-size=1\\x01: " CACHE_RULE },
   { "", "", ENOENT, "unknown parameter '': " NAME_RULE },
-  { "Format", "raw", ENOENT, "unknown parameter 'Format': " NAME_RULE },
-  { "formats", "raw", ENOENT, "unknown parameter 'formats': " NAME_RULE },
+  { "Format", "raw", ENOENT, "unknown parameter 'Format': " NAME_RULE
+    MEANT ("format") },
+  { "formats", "raw", ENOENT, "unknown parameter 'formats': " NAME_RULE
+    MEANT ("format") },
   { "file", "x", ENOENT, "unknown parameter 'file': " NAME_RULE },
   { "a\tb", "x", ENOENT, "unknown parameter 'a\\x09b': " NAME_RULE },
 };
@@ -226,6 +230,67 @@ START_TEST (refused)
   ck_assert_mem_eq (options, &before, sizeof before);
   ck_assert_int_eq (vdisk_options_set (options, bad[_i].name, bad[_i].value,
                                        NULL), -1);
+  vdisk_options_free (options);
+}
+END_TEST
+
+/* Messages name an option as the users of the program write it. */
+START_TEST (command_line)
+{
+  static const struct {
+    const char *name, *value, *message;
+  } rows[] = {
+    { "format", "x", "--format=x: " FORMAT_RULE },
+    { "size", "512", "--size=512: must be auto, current or chs" },
+    { "host-holes", "of", "--host-holes=of: must be auto or off"
+      MEANT ("off") },
+    { "backing-dir", "", "--backing-dir=: must be a directory" },
+    { "backing-dir", "/dev/null",
+      "--backing-dir=/dev/null: Not a directory" },
+    { "cache-size", "1", "--cache-size=1: " CACHE_RULE },
+  };
+  struct vdisk_options *options = new_options (), *copy;
+  struct vdisk_error error;
+  size_t i;
+
+  ck_assert_str_eq (options_prefix (options), "");
+  ck_assert_str_eq (options_on (options), "=true");
+  ck_assert_str_eq (options_prefix (NULL), "");
+  vdisk_options_set_syntax (options, VDISK_SYNTAX_COMMAND_LINE);
+  copy = options_copy (options);
+  ck_assert_str_eq (options_prefix (copy), "--");
+  ck_assert_str_eq (options_on (copy), "");
+  for (i = 0; i < sizeof rows / sizeof rows[0]; ++i) {
+    ck_assert_int_eq (vdisk_options_set (copy, rows[i].name, rows[i].value,
+                                         &error), -1);
+    ck_assert_str_eq (error.message, rows[i].message);
+  }
+  vdisk_options_free (copy);
+  vdisk_options_free (options);
+}
+END_TEST
+
+/* Only of files that are in use, and as much as fits. */
+START_TEST (advice)
+{
+  struct vdisk_options *options = new_options ();
+  struct vdisk_error busy = { EBUSY, "busy" }, other = { EIO, "no" };
+
+  options_advise_sharing (options, NULL);
+  options_advise_sharing (options, &other);
+  ck_assert_str_eq (other.message, "no");
+  options_advise_sharing (options, &busy);
+  ck_assert_str_eq (busy.message, "busy (force-share=true opens it all the "
+                    "same, and what is read may be torn)");
+  vdisk_options_set_syntax (options, VDISK_SYNTAX_COMMAND_LINE);
+  strcpy (busy.message, "busy");
+  options_advise_sharing (options, &busy);
+  ck_assert_str_eq (busy.message, "busy (--force-share opens it all the "
+                    "same, and what is read may be torn)");
+  memset (busy.message, 'x', sizeof busy.message - 4);
+  strcpy (busy.message + sizeof busy.message - 4, "yyy");
+  options_advise_sharing (options, &busy);
+  ck_assert_str_eq (busy.message + sizeof busy.message - 4, "yyy");
   vdisk_options_free (options);
 }
 END_TEST
@@ -367,6 +432,8 @@ main (void)
   tcase_add_test (tcase, words);
   tcase_add_loop_test (tcase, cache_size, 0, COUNT (cache_sizes));
   tcase_add_loop_test (tcase, refused, 0, COUNT (bad));
+  tcase_add_test (tcase, command_line);
+  tcase_add_test (tcase, advice);
   tcase_add_test (tcase, warnings);
   tcase_add_test (tcase, warning_too_long);
   suite_add_tcase (suite, tcase);

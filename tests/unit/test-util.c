@@ -3,12 +3,14 @@
 
 #include <check.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "support.h"
 #include "util/align.h"
 #include "util/bytes.h"
 #include "util/checked.h"
 #include "util/minmax.h"
+#include "util/suggestion.h"
 
 #define HIGH (UINT64_C (1) << 63)
 
@@ -153,6 +155,35 @@ START_TEST (little_endian)
 }
 END_TEST
 
+static const struct {
+  const char *typed, *meant;    /* NULL: none of the words */
+} typed[] = {
+  { "inof", "info" }, { "INFO", "info" }, { "nfo", "info" },
+  { "infoo", "info" }, { "unfo", "info" }, { "exprot", "export" },
+  { "expotr", "export" }, { "ecport", "export" }, { "xeprot", "export" },
+  { "read-headers", "read_headers" }, { "rd_headrs", "read_headers" },
+  { "in", NULL }, { "i", NULL }, { "", NULL }, { "import-", NULL },
+  { "check", NULL }, { "onfi", NULL },
+  { "read_headers_read_headers_read_headers", NULL },
+};
+
+START_TEST (did_you_mean)
+{
+  static const char *const words[] = {
+    "info", "export", "read_headers",
+    "a_word_that_is_longer_than_any_that_has_a_distance", NULL
+  };
+  const char *meant = typed[_i].meant;
+  struct suggestion suggestion;
+  char expected[64] = "";
+
+  if (meant)
+    snprintf (expected, sizeof expected, "; did you mean '%s'?", meant);
+  ck_assert_str_eq (suggestion_among (&suggestion, typed[_i].typed, words),
+                    expected);
+}
+END_TEST
+
 #define COUNT(array) ((int) (sizeof (array) / sizeof (array)[0]))
 
 int
@@ -169,6 +200,7 @@ main (void)
   tcase_add_test (tcase, minimum_and_maximum);
   tcase_add_test (tcase, big_endian);
   tcase_add_test (tcase, little_endian);
+  tcase_add_loop_test (tcase, did_you_mean, 0, COUNT (typed));
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
 }

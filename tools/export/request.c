@@ -18,6 +18,7 @@
 #include "parse.h"
 #include "tool.h"
 #include "util/align.h"
+#include "util/suggestion.h"
 
 #define THREADS_MAX 64
 #define THREADS_DEFAULT_MAX 8
@@ -175,6 +176,16 @@ wrong (const char *option, const char *rule)
   return false;
 }
 
+/* The same of one of a few words. */
+static bool
+wrong_word (const char *option, const char *rule,
+            struct suggestion *suggestion)
+{
+  usage_error ("export", "--%s: '%s' is not %s%s", option, optarg, rule,
+               suggestion_text (suggestion));
+  return false;
+}
+
 /* Take a whole number from min to max. */
 static bool
 take_number (const char *option, uint64_t min, uint64_t max, uint64_t *n)
@@ -208,25 +219,36 @@ static bool
 take_word (const char *option, const char *const *words, size_t count,
            size_t *found)
 {
+  struct suggestion suggestion;
   char rule[128] = "one of";
   size_t i;
 
+  suggestion_start (&suggestion, optarg);
   for (i = 0; i < count; ++i) {
     if (strcmp (optarg, words[i]) == 0) {
       *found = i;
       return true;
     }
     strcat (strcat (rule, i > 0 ? ", " : " "), words[i]);
+    suggestion_consider (&suggestion, words[i]);
   }
-  return wrong (option, rule);
+  return wrong_word (option, rule, &suggestion);
 }
 
 static bool
 take_output (struct export_request *request)
 {
+  struct suggestion suggestion;
+  size_t i;
+
   request->exporter = exporter_by_name (optarg);
-  return request->exporter != NULL ||
-    wrong ("output", "raw, qcow2, vhd, xva or chunked");
+  if (request->exporter)
+    return true;
+  suggestion_start (&suggestion, optarg);
+  for (i = 0; exporters[i]; ++i)
+    suggestion_consider (&suggestion, exporters[i]->name);
+  return wrong_word ("output", "raw, qcow2, vhd, xva or chunked",
+                     &suggestion);
 }
 
 static bool
@@ -312,6 +334,7 @@ take_uuid (struct export_options *options)
 static bool
 take_diff_format (struct export_request *request)
 {
+  struct suggestion suggestion;
   const char *const *name;
 
   request->base_format = optarg;
@@ -320,7 +343,8 @@ take_diff_format (struct export_request *request)
   for (name = vdisk_formats (); *name; ++name)
     if (strcmp (optarg, *name) == 0)
       return true;
-  return wrong ("diff-format", "vhd, qcow2, qed or raw");
+  suggestion_among (&suggestion, optarg, vdisk_formats ());
+  return wrong_word ("diff-format", "vhd, qcow2, qed or raw", &suggestion);
 }
 
 static bool
@@ -393,10 +417,9 @@ take_option (struct parsing *parsing, int opt, int index)
   case OPTION_OVA_XML:        return take_name (index, &options->ova_xml);
   case OPTION_IMAGE:
   case OPTION_FORCE_SHARE:
-    return image_options_take (request->image_options, opt, longopts, index);
+    return image_options_take (request->image_options, "export", opt,
+                               longopts, index);
   default:
-    /* getopt_long has said what is wrong. */
-    fprintf (stderr, "Try 'vdisk export --help'.\n");
     return false;
   }
 }
@@ -516,7 +539,7 @@ parse (struct parsing *parsing, int argc, char **argv)
 {
   int opt, index = 0;
 
-  while ((opt = getopt_long (argc, argv, "O:c", longopts, &index)) != -1)
+  while ((opt = next_option (argc, argv, "O:c", longopts, &index)) != -1)
     if (!take_option (parsing, opt, index))
       return false;
   return parsing->request->help ||

@@ -11,6 +11,7 @@
 #include "image-options.h"
 #include "parse.h"
 #include "tool.h"
+#include "util/suggestion.h"
 
 /* As qcow2's and vhd's: no cluster is smaller. */
 #define CLUSTER_SIZE_MIN 512
@@ -73,18 +74,21 @@ take_cluster_size (struct map_request *request)
 static bool
 take_output (struct map_request *request)
 {
+  struct suggestion suggestion;
   char names[256] = "";
   size_t i;
 
   request->writer = map_writer_by_name (optarg);
   if (request->writer)
     return true;
+  suggestion_start (&suggestion, optarg);
   for (i = 0; map_writers[i]; ++i) {
+    suggestion_consider (&suggestion, map_writers[i]->name);
     strcat (names, i > 0 ? ", " : "");
     strcat (names, map_writers[i]->name);
   }
   usage_error (request->command, "--output: '%s' is not a dialect: there "
-               "are %s", optarg, names);
+               "are %s%s", optarg, names, suggestion_text (&suggestion));
   return false;
 }
 
@@ -117,10 +121,9 @@ take_option (struct map_request *request, int opt,
   case OPTION_HELP:         return request->help = true;
   case OPTION_IMAGE:
   case OPTION_FORCE_SHARE:
-    return image_options_take (request->options, opt, longopts, index);
+    return image_options_take (request->options, request->command, opt,
+                               longopts, index);
   default:
-    /* getopt_long has said what is wrong. */
-    fprintf (stderr, "Try 'vdisk %s --help'.\n", request->command);
     return false;
   }
 }
@@ -153,7 +156,7 @@ map_request_parse (struct map_request *request, int argc, char **argv)
     request->is_alias ? alias_longopts : map_longopts;
   int opt, index = 0;
 
-  while ((opt = getopt_long (argc, argv, "", longopts, &index)) != -1)
+  while ((opt = next_option (argc, argv, "", longopts, &index)) != -1)
     if (!take_option (request, opt, longopts, index))
       return NULL;
   if (request->help)
