@@ -39,7 +39,8 @@ static const char help[] =
   "  --all                   print all findings, not just the first 100\n"
   "  --help                  this text\n\n"
   "Exit status: 0 if nothing is wrong, 2 for errors, 3 for leaked space\n"
-  "only, 1 if the check could not be made.\n\n"
+  "only, 1 if the image could not be checked or the command line is wrong,\n"
+  "63 for a format that has nothing to check.\n\n"
   IMAGE_OPTIONS_HELP;
 
 static const char *
@@ -219,7 +220,7 @@ check (struct vdisk *vdisk, struct job *job)
   if (failed) {
     if (error.errnum != ECANCELED || !output_failed ())
       complain ("%s", error.message);
-    return STATUS_ERROR;
+    return error.errnum == ENOTSUP ? STATUS_CHECK_UNSUPPORTED : STATUS_ERROR;
   }
   if (result.errors > 0)
     return STATUS_CHECK_ERRORS;
@@ -249,7 +250,7 @@ check_path (const struct report_request *request)
 static int
 run_check (int argc, char **argv)
 {
-  return report_request_run (argc, argv, "all", help, check_path);
+  return report_request_run (argc, argv, "all", help, STATUS_ERROR, check_path);
 }
 
 const struct command command_check = {

@@ -70,11 +70,11 @@ take_options (struct report_request *request, int argc, char **argv,
 
 int
 report_request_run (int argc, char **argv, const char *flag,
-                    const char *help,
+                    const char *help, int usage_status,
                     int (*run) (const struct report_request *request))
 {
   struct report_request request = { .options = image_options_new () };
-  int status = STATUS_USAGE;
+  int status = usage_status;
   bool wants_help = false;
 
   if (take_options (&request, argc, argv, flag, &wants_help)) {

@@ -26,9 +26,10 @@ struct report_request {
 
 /* Take the command line of a command with '--output', '--help' (which
  * prints 'help') and one option of its own called 'flag', carry the
- * request out with 'run', and return the status to exit with. */
+ * request out with 'run', and return the status to exit with, which is
+ * 'usage_status' if the command line is wrong. */
 int report_request_run (int argc, char **argv, const char *flag,
-                        const char *help,
+                        const char *help, int usage_status,
                         int (*run) (const struct report_request *request));
 
 #endif /* VDISK_REPORT_REQUEST_H */

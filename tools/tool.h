@@ -12,9 +12,11 @@
 enum {
   STATUS_OK = 0,
   STATUS_ERROR = 1,
-  STATUS_USAGE = 2,
-  STATUS_CHECK_ERRORS = 2,      /* of 'vdisk check' */
+  STATUS_USAGE = 2,             /* but of 'vdisk check': STATUS_ERROR */
+  STATUS_CHECK_ERRORS = 2,      /* this and those below: of 'vdisk check',
+                                   as 'qemu-img check' has them */
   STATUS_CHECK_LEAKS = 3,
+  STATUS_CHECK_UNSUPPORTED = 63,
 };
 
 struct command {

@@ -93,23 +93,23 @@ says out.log '^1 warning$'
 
 # Could not check.
 truncate -s 1M disk.raw
-status 1 --format=raw disk.raw
+status 63 --format=raw disk.raw
 says err.log 'disk\.raw: the raw format has no metadata to check'
 silent out.log
-status 1 --format=raw --output=json disk.raw
+status 63 --format=raw --output=json disk.raw
 silent out.log
 status 1 disk.raw
 status 1 missing.qcow2
 says err.log 'missing\.qcow2: '
 
-# Usage.
-status 2
+# Usage, which is not 2: that says of an image that it is damaged.
+status 1
 says err.log 'an image is missing'
-status 2 disk.qcow2 disk.qcow2
-status 2 --output=xml disk.qcow2
+status 1 disk.qcow2 disk.qcow2
+status 1 --output=xml disk.qcow2
 says err.log -- '--output=xml: must be human or json'
-status 2 --repair disk.qcow2
-status 2 --format=floppy disk.qcow2
+status 1 --repair disk.qcow2
+status 1 --format=floppy disk.qcow2
 status 0 --help
 says out.log '^Usage: vdisk check'
 
