@@ -3,39 +3,47 @@
 
 _vdisk ()
 {
-    local current=${COMP_WORDS[COMP_CWORD]} previous=''
+    local current=${COMP_WORDS[COMP_CWORD]} option=''
+    local commands='check export help info map read_headers
+        read_headers_interval'
     local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share --help'
     local values='' options=''
 
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'check export info map read_headers
-            read_headers_interval --help --version' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" \
+            -- "$current")
+        return
+    fi
+    if [ "${COMP_WORDS[1]}" = help ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$current")
         return
     fi
 
-    # "--option=value" comes as three words where '=' breaks words.
+    # The option whose value this is: the word before, or the one before
+    # that where '=' breaks words and "--option=value" comes as three.
+    option=${COMP_WORDS[COMP_CWORD - 1]}
     if [ "$current" = '=' ]; then
-        previous=${COMP_WORDS[COMP_CWORD - 1]}
         current=
-    elif [ "${COMP_WORDS[COMP_CWORD - 1]}" = '=' ]; then
-        previous=${COMP_WORDS[COMP_CWORD - 2]}
+    elif [ "$option" = '=' ]; then
+        option=${COMP_WORDS[COMP_CWORD - 2]}
+    elif [ "$option" = --force-share ]; then
+        option=''               # it takes a value only after '='
     fi
-    case $previous in
+    case $option in
         --format)         values='auto vhd vpc qcow2 qed raw' ;;
         --size)           values='auto current chs' ;;
         --sector-bitmaps) values='honour ignore' ;;
         --host-holes)     values='auto off' ;;
         --force-share)    values='true false' ;;
         --qemu-version)   values='7.2 10.0' ;;
-        --output)
+        -O | --output)
             case ${COMP_WORDS[1]} in
                 export) values='raw qcow2 vhd xva chunked' ;;
                 map) values='human qemu intervals clusters nbdinfo imageio
                              nbd-extents svg blocks' ;;
                 *)   values='human json' ;;
             esac ;;
-        -O)               values='raw qcow2 vhd xva chunked' ;;
         --progress)       values='bar machine json none' ;;
         --compression)    values='zlib zstd' ;;
         --checksum)       values='xxhash sha1' ;;

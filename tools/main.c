@@ -77,6 +77,8 @@ print_help (void)
         "Commands:");
   for (i = 0; i < COMMANDS; ++i)
     printf ("  %-24s %s\n", commands[i]->name, commands[i]->summary);
+  printf ("  %-24s %s\n", "help", "this text, or 'help COMMAND' for that of "
+          "a command");
   puts ("\n"
         "  --help       this text; 'vdisk COMMAND --help' for a command's\n"
         "  --version    the version\n\n"
@@ -97,9 +99,27 @@ find_command (const char *name)
       return commands[i];
     suggestion_consider (&suggestion, commands[i]->name);
   }
+  suggestion_consider (&suggestion, "help");
   fprintf (stderr, "vdisk: there is no command '%s'%s\n"
            "Try 'vdisk --help'.\n", name, suggestion_text (&suggestion));
   return NULL;
+}
+
+/* vdisk help [COMMAND] */
+static int
+run_help (int argc, char **argv)
+{
+  static char option[] = "--help";
+  const struct command *command;
+
+  if (argc == 1 || strcmp (argv[1], "help") == 0) {
+    print_help ();
+    return STATUS_OK;
+  }
+  command = find_command (argv[1]);
+  if (command == NULL)
+    return STATUS_USAGE;
+  return command->run (2, (char *[]) { argv[1], option, NULL });
 }
 
 int
@@ -122,6 +142,8 @@ main (int argc, char **argv)
     printf ("vdisk %s\n", vdisk_version ());
     return finish_output (STATUS_OK);
   }
+  if (strcmp (argv[1], "help") == 0)
+    return finish_output (run_help (argc - 1, argv + 1));
   command = find_command (argv[1]);
   if (command == NULL)
     return STATUS_USAGE;

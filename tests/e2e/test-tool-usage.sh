@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # What the tool says of wrong command lines: which command speaks, what was
-# meant perhaps, and where to look.
+# meant perhaps, and where to look; 'vdisk help'.
 
 . "$(dirname "$0")/functions.sh"
 VDISK=${VDISK:-$top/tools/vdisk}
@@ -25,7 +25,9 @@ wrong ()
 
 # Commands.
 wrong 2 "vdisk: there is no command 'inof'; did you mean 'info'?" inof disk.qcow2
+wrong 2 "vdisk: there is no command 'hlep'; did you mean 'help'?" hlep
 wrong 2 "vdisk: there is no command 'convert'" convert disk.qcow2
+wrong 2 "vdisk: there is no command 'exprot'; did you mean 'export'?" help exprot
 
 # Options.
 for command in info map read_headers; do
@@ -62,8 +64,28 @@ wrong 2 "vdisk export: --output: 'qcow' is not raw, qcow2, vhd, xva or chunked; 
 wrong 2 "vdisk export: --progress: 'barr' is not one of none, bar, machine, json; did you mean 'bar'?" \
     export --progress=barr disk.qcow2 out
 
+# check says 2 of damaged images, and so does not of wrong command lines.
+wrong 1 "vdisk check: an image is missing" check
+wrong 1 "vdisk check: there can be only one image" check disk.qcow2 disk.qcow2
+wrong 1 "vdisk check: unrecognized option '--alll'; did you mean '--all'?" \
+    check --alll disk.qcow2
+wrong 1 "vdisk check: --size=x: must be auto, current or chs" \
+    check --size=x disk.qcow2
+
 # The plugin speaks of its parameters.
 refused "unknown parameter 'fromat': .*; did you mean 'format'\?" \
     disk.qcow2 fromat=raw
 refused "nbdkit.* format=qcow: .*; did you mean 'qcow2'\?" \
     disk.qcow2 format=qcow
+
+# Help.
+"$VDISK" --help > help
+for command in help "help help"; do
+    # shellcheck disable=SC2086
+    "$VDISK" $command | diff -u help - || die "$command"
+done
+for command in check export info map read_headers; do
+    "$VDISK" $command --help > help
+    "$VDISK" help $command | diff -u help - || die "help $command"
+    checked "help $command"
+done
