@@ -58,6 +58,15 @@ check_size (const struct layer *layer, struct vdisk_error *error)
   return 0;
 }
 
+static int
+open_format (struct layer *layer, struct vdisk_error *error)
+{
+  if (layer->format->open (layer, error) == 0)
+    return 0;
+  format_add_magic (layer->format, layer->source, error);
+  return -1;
+}
+
 /* Make a layer of a source, which is the layer's from now on, also on
  * error. */
 static struct layer *
@@ -76,9 +85,9 @@ open_layer (const struct opening *opening, struct source *source,
   layer->options = opening->options;
   layer->depth = depth;
   layer->inspect_only = opening->chain->inspect_only;
-  layer->format = format ? format : format_probe (source, error);
-  if (layer->format == NULL ||
-      layer->format->open (layer, error) == -1 ||
+  layer->format = format ? format
+    : format_probe (source, opening->options, error);
+  if (layer->format == NULL || open_format (layer, error) == -1 ||
       check_size (layer, error) == -1 ||
       open_data_file (opening, layer, error) == -1) {
     layer_close (layer);
@@ -112,7 +121,7 @@ format_below (const struct layer *last, struct source *source,
   const struct format *format = last->backing.format;
 
   if (format == NULL) {
-    format = format_probe (source, &why);
+    format = format_probe (source, NULL, &why);
     if (format == NULL)
       error_record (error, why.errnum, "%s: the format of the %s is not "
                  "recorded (qemu-img rebase -u -F records it): %s",

@@ -3,10 +3,14 @@
 
 #include "format/format.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "error.h"
+#include "format/recognize.h"
+#include "options.h"
 #include "source/source.h"
 #include "util/minmax.h"
 
@@ -57,8 +61,32 @@ read_probe (struct source *source, struct probe *probe,
                        error);
 }
 
+/* Say what a file is that no driver recognizes. */
+static void
+not_recognized (struct source *source, const struct probe *probe,
+                const struct vdisk_options *options,
+                struct vdisk_error *error)
+{
+  const struct foreign *foreign = recognize_foreign (source, probe);
+  char raw[64] = "its format has to be said";
+
+  if (options)
+    snprintf (raw, sizeof raw, "%sformat=raw opens it as it is",
+              options_prefix (options));
+  if (foreign == NULL)
+    error_record (error, EINVAL, "%s: not recognized as VHD, QCOW2 or QED "
+                  "(raw is never guessed: %s)", source->name, raw);
+  else if (foreign->advice == NULL)
+    error_record (error, EINVAL, "%s: this looks like %s (raw is never "
+                  "guessed: %s)", source->name, foreign->what, raw);
+  else
+    error_record (error, EINVAL, "%s: this is %s, and not read (%s)",
+                  source->name, foreign->what, foreign->advice);
+}
+
 const struct format *
-format_probe (struct source *source, struct vdisk_error *error)
+format_probe (struct source *source, const struct vdisk_options *options,
+              struct vdisk_error *error)
 {
   const struct format *found = NULL;
   struct probe probe;
@@ -78,8 +106,41 @@ format_probe (struct source *source, struct vdisk_error *error)
     found = formats[i];
   }
   if (found == NULL)
-    error_record (error, EINVAL, "%s: not recognized as VHD, QCOW2 or QED "
-               "(raw is never guessed: its format has to be said)",
-               source->name);
+    not_recognized (source, &probe, options, error);
   return found;
+}
+
+static void
+add_name (const char *name, struct vdisk_error *error)
+{
+  char title[16];
+  size_t i;
+
+  for (i = 0; name[i] && i < sizeof title - 1; ++i)
+    title[i] = toupper ((unsigned char) name[i]);
+  title[i] = '\0';
+  error_add (error, " (this is a %s image)", title);
+}
+
+void
+format_add_magic (const struct format *format, struct source *source,
+                  struct vdisk_error *error)
+{
+  const struct foreign *foreign;
+  struct probe probe;
+  size_t i;
+
+  if (error == NULL || format->probe == NULL ||
+      (error->errnum != EINVAL && error->errnum != ENOTSUP) ||
+      read_probe (source, &probe, NULL) == -1 || format->probe (&probe))
+    return;
+  for (i = 0; i < FORMATS; ++i)
+    if (formats[i]->probe && formats[i]->probe (&probe)) {
+      add_name (formats[i]->name, error);
+      return;
+    }
+  foreign = recognize_foreign (source, &probe);
+  if (foreign)
+    error_add (error, " (this %s %s)", foreign->advice ? "is" : "looks like",
+               foreign->what);
 }

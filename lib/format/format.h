@@ -91,8 +91,15 @@ const struct format *format_by_name (const char *name);
 
 /* The format of a source by its magic.  NULL on error: EINVAL if nothing
  * recognizes it, or if more than one format does (a guest can write the
- * magic of another format into a fixed VHD). */
+ * magic of another format into a fixed VHD).  'options' are those that say
+ * the format of this source, for advice; NULL if none do. */
 const struct format *format_probe (struct source *source,
+                                   const struct vdisk_options *options,
                                    struct vdisk_error *error);
+
+/* A source could not be opened as 'format', which somebody said it has: if
+ * its magic is another one, add to the error what it is. */
+void format_add_magic (const struct format *format, struct source *source,
+                       struct vdisk_error *error);
 
 #endif /* VDISK_FORMAT_H */

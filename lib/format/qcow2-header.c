@@ -12,6 +12,7 @@
 #include "error.h"
 #include "format/qcow2-disk.h"
 #include "format/qcow2.h"
+#include "format/recognize.h"
 #include "source/source.h"
 #include "util/align.h"
 #include "util/checked.h"
@@ -21,6 +22,10 @@ static int
 check_version_2 (const struct layer *layer, const struct qcow2_info *info,
                  struct vdisk_error *error)
 {
+  if (info->version == 1)
+    return layer_error (layer, error, ENOTSUP, "header: version 1, must be 2 "
+                        "or 3: this is a QCOW image, and not read ("
+                        RECOGNIZE_CONVERT ")");
   if (info->version != 2 && info->version != 3)
     return layer_error (layer, error, ENOTSUP,
                         "header: version %" PRIu32 ", must be 2 or 3",

@@ -63,7 +63,7 @@ mkfifo fifo
 refused 'fifo: .*regular file' fifo
 refused '/dev/zero: .*regular file' /dev/zero
 : > empty
-refused 'empty: not recognized' empty
+refused 'empty: this is an empty file' empty
 echo hello > text
 refused 'text: not recognized as VHD, QCOW2 or QED' text
 refused 'text: .*' text format=qcow2

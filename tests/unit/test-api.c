@@ -251,7 +251,7 @@ START_TEST (not_opened)
 
   /* A raw disk is never guessed. */
   snprintf (message, sizeof message, "%s: not recognized as VHD, QCOW2 or "
-            "QED (raw is never guessed: its format has to be said)", disk);
+            "QED (raw is never guessed: format=raw opens it as it is)", disk);
   check_not_opened (disk, NULL, EINVAL, message);
   vdisk_options_free (o);
 }
@@ -264,8 +264,8 @@ START_TEST (odd_name)
   snprintf (path, sizeof path, "%s", path_of ("new\nline"));
   write_file (path, bytes, 10);
   snprintf (message, sizeof message, "%s/new\\x0aline: not recognized as "
-            "VHD, QCOW2 or QED (raw is never guessed: its format has to be "
-            "said)", directory);
+            "VHD, QCOW2 or QED (raw is never guessed: format=raw opens it as "
+            "it is)", directory);
   check_not_opened (path, NULL, EINVAL, message);
 }
 END_TEST

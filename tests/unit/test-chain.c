@@ -750,7 +750,8 @@ START_TEST (top_not_recognized)
                                   options, &resolver, &error));
   ck_assert_int_eq (error.errnum, EINVAL);
   ck_assert_str_eq (error.message, "zeros: not recognized as VHD, QCOW2 or "
-                    "QED (raw is never guessed: its format has to be said)");
+                    "QED (raw is never guessed: format=raw opens it as it "
+                    "is)");
   options->format = &format_table;
   error_clear (&error);
   ck_assert_ptr_null (chain_open (source_memory ("zeros", bytes, 1000),

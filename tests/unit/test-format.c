@@ -12,6 +12,8 @@
 
 #define UNKNOWN "disk: not recognized as VHD, QCOW2 or QED (raw is never " \
   "guessed: its format has to be said)"
+#define EMPTY "disk: this is an empty file, and not read (there is no image " \
+  "in it)"
 #define AMBIGUOUS(a, b) "disk: this could be " a " or " b ": its format " \
   "has to be said, for a guest can imitate either"
 
@@ -22,7 +24,7 @@ check_probe (const void *bytes, size_t size, const struct format *format,
 {
   struct source *source = source_memory ("disk", bytes, size);
   struct vdisk_error error = { 0 };
-  const struct format *found = format_probe (source, &error);
+  const struct format *found = format_probe (source, NULL, &error);
 
   ck_assert_msg (found == format, "%zu bytes: found %s: %s", size,
                  found ? found->name : "nothing", error.message);
@@ -47,7 +49,7 @@ static const struct magic magics[] = {
   { "DEQ\0", 4, NULL },
   { "conectiX", 8, NULL },
   { "cxsparse", 8, NULL },
-  { "KDMV", 4, NULL },
+  { "KDMX", 4, NULL },
   { "", 0, NULL },
 };
 
@@ -63,7 +65,8 @@ check_start (const struct magic *magic)
     const struct format *format =
       size >= magic->length ? magic->format : NULL;
 
-    check_probe (bytes, size, format, format ? "" : UNKNOWN);
+    check_probe (bytes, size, format, format ? "" : size == 0 ? EMPTY
+                 : UNKNOWN);
   }
 }
 
@@ -109,6 +112,169 @@ START_TEST (test_elsewhere)
 }
 END_TEST
 
+#define CONVERT "(convert it first, as with qemu-img convert)"
+#define SERVE(name) "(decompress it first, or serve it with nbdkit " \
+  "--filter=" name " and open that by its NBD URI)"
+#define BYTES(bytes) bytes, sizeof bytes - 1
+#define RAW " (raw is never guessed: its format has to be said)"
+
+/* What others' files have where, and what is said of them. */
+static const struct {
+  size_t offset;
+  const char *bytes;
+  size_t length;
+  const char *message;
+} foreign[] = {
+  { 0, BYTES ("vhdxfile"), "is a VHDX image, and not read " CONVERT },
+  { 0, BYTES ("KDMV"), "is a VMDK image, and not read " CONVERT },
+  { 0, BYTES ("COWD"), "is a VMDK image of ESX, and not read " CONVERT },
+  { 0, BYTES ("# Disk DescriptorFile\nversion=1\n"),
+    "is the descriptor of a VMDK image, and not read " CONVERT },
+  { 64, BYTES ("\x7f\x10\xda\xbe"), "is a VDI image, and not read "
+    CONVERT },
+  { 65024, BYTES ("koly\0\0\0\4"), "is a DMG image, and not read " CONVERT },
+  { 0, BYTES ("LUKS\xba\xbe\0\1"), "is a disk encrypted with LUKS, and not "
+    "read (nbdkit --filter=luks decrypts it)" },
+  { 0, BYTES ("\x1f\x8b\x08\0"), "is compressed with gzip, and not read "
+    SERVE ("gzip") },
+  { 0, BYTES ("\xfd" "7zXZ\0"), "is compressed with xz, and not read "
+    SERVE ("xz") },
+  { 0, BYTES ("\x28\xb5\x2f\xfd"), "is compressed with zstd, and not read "
+    "(decompress it first)" },
+  { 0, BYTES ("BZh91AY&SY"), "is compressed with bzip2, and not read "
+    "(decompress it first)" },
+  { 0, BYTES ("PK\3\4"), "is a zip archive, and not read (take the image "
+    "out of it first)" },
+  { 0, BYTES ("PK\5\6"), "is an empty zip archive, and not read (no image is "
+    "in it)" },
+  { 257, BYTES ("ustar\0"), "is a tar archive, and not read (take the image "
+    "out of it first, or serve it with nbdkit --filter=tar and open that by "
+    "its NBD URI)" },
+  { 0x8001, BYTES ("CD001"), "looks like an ISO 9660 image" RAW },
+  { 512, BYTES ("EFI PART"), "looks like a raw disk with a GUID partition "
+    "table" RAW },
+  { 4096, BYTES ("EFI PART"), "looks like a raw disk with a GUID partition "
+    "table" RAW },
+};
+
+static char file[65536];
+
+static void
+check_foreign (size_t size, const char *says)
+{
+  char message[300];
+
+  snprintf (message, sizeof message, "disk: this %s", says);
+  check_probe (file, size, NULL, message);
+}
+
+/* A file that ends before what would tell is not recognized, and nothing
+ * is read beyond its end. */
+START_TEST (test_foreign)
+{
+  const size_t end = foreign[_i].offset + foreign[_i].length;
+  const bool at_end = foreign[_i].offset == sizeof file - 512;
+
+  memset (file, 0, sizeof file);
+  memcpy (file + foreign[_i].offset, foreign[_i].bytes, foreign[_i].length);
+  check_foreign (sizeof file, foreign[_i].message);
+  if (!at_end)
+    check_foreign (end, foreign[_i].message);
+  check_probe (file, foreign[_i].offset + 1, NULL, UNKNOWN);
+}
+END_TEST
+
+/* Tar archives by their first member. */
+START_TEST (test_tar)
+{
+  memset (file, 0, sizeof file);
+  memcpy (file + 257, "ustar", 5);
+  strcpy (file, "ova.xml");
+  check_foreign (1024, "is an XVA, a tar archive of XenServer, and not read "
+                 "(xe vm-import reads it)");
+  strcpy (file, "machine.ovf");
+  check_foreign (1024, "is an OVA, a tar archive, and not read (take the "
+                 "images out of it first)");
+  memset (file, 'x', 100);
+  check_foreign (1024, foreign[13].message);
+}
+END_TEST
+
+START_TEST (test_empty)
+{
+  check_probe ("", 0, NULL, EMPTY);
+}
+END_TEST
+
+/* A table of partitions, and what makes it none. */
+START_TEST (test_mbr)
+{
+  static const struct { size_t at; uint8_t value; bool is; } edits[] = {
+    { 0, 0xfa, true },          /* the boot loader */
+    { 446, 0x80, true },        /* active */
+    { 446, 0x01, false },
+    { 450, 0, false },          /* no type */
+    { 454, 0, false },          /* starts at sector 0 */
+    { 455, 1, false },          /* starts beyond the end */
+    { 458, 0, false },          /* no sector */
+    { 462, 1, false },          /* garbage in the second entry */
+    { 510, 0, false },
+  };
+  size_t i;
+
+  for (i = 0; i < LEN (edits); ++i) {
+    memset (file, 0, sizeof file);
+    file[450] = 0x83;
+    file[454] = 1;
+    file[458] = 100;
+    memcpy (file + 510, "\x55\xaa", 2);
+    file[edits[i].at] = edits[i].value;
+    if (edits[i].is)
+      check_foreign (sizeof file, "looks like a raw disk with an MBR "
+                     "partition table" RAW);
+    else
+      check_probe (file, sizeof file, NULL, UNKNOWN);
+  }
+}
+END_TEST
+
+/* Of a file whose format was said wrongly it is told what it is. */
+START_TEST (test_wrong_format)
+{
+  static const struct {
+    const char *bytes;
+    const struct format *format;
+    int errnum;
+    const char *says;
+  } rows[] = {
+    { "conectix", &format_qcow2, EINVAL, " (this is a VHD image)" },
+    { "QFI\xfb", &format_vhd, EINVAL, " (this is a QCOW2 image)" },
+    { "QED", &format_vhd, ENOTSUP, " (this is a QED image)" },
+    { "vhdxfile", &format_vhd, EINVAL, " (this is a VHDX image)" },
+    { "EFI PART", &format_vhd, EINVAL, "" },
+    { "conectix", &format_vhd, EINVAL, "" },
+    { "conectix", &format_raw, EINVAL, "" },
+    { "conectix", &format_qcow2, EIO, "" },
+  };
+  char expected[64];
+  size_t i;
+
+  for (i = 0; i < LEN (rows); ++i) {
+    struct vdisk_error error = { rows[i].errnum, "wrong" };
+    struct source *source;
+
+    memset (file, 0, sizeof file);
+    strcpy (file, rows[i].bytes);
+    source = source_memory ("disk", file, 1024);
+    format_add_magic (rows[i].format, source, &error);
+    format_add_magic (rows[i].format, source, NULL);
+    snprintf (expected, sizeof expected, "wrong%s", rows[i].says);
+    ck_assert_str_eq (error.message, expected);
+    source_close (source);
+  }
+}
+END_TEST
+
 /* The start is one format's, the end another's. */
 START_TEST (test_ambiguous)
 {
@@ -139,7 +305,7 @@ START_TEST (test_faulty)
       source_faulty (source_memory ("disk", bytes, sizeof bytes), fail_at);
     struct vdisk_error error = { 0 };
 
-    format = format_probe (source, &error);
+    format = format_probe (source, NULL, &error);
     if (format == NULL) {
       ck_assert_str_eq (error.message, "injected");
       ck_assert_int_eq (error.errnum, EIO);
@@ -192,6 +358,11 @@ format_suite (void)
   tcase_add_test (tcase, test_magic);
   tcase_add_test (tcase, test_footer);
   tcase_add_test (tcase, test_elsewhere);
+  tcase_add_loop_test (tcase, test_foreign, 0, LEN (foreign));
+  tcase_add_test (tcase, test_tar);
+  tcase_add_test (tcase, test_empty);
+  tcase_add_test (tcase, test_mbr);
+  tcase_add_test (tcase, test_wrong_format);
   tcase_add_test (tcase, test_ambiguous);
   tcase_add_test (tcase, test_faulty);
   tcase_add_test (tcase, test_names);

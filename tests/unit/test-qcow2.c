@@ -126,7 +126,9 @@ static const struct lie lies[] = {
   { FIELD (magic), 0, EINVAL,
     "header: magic 0x00000000, expected 0x514649fb" },
   { FIELD (version), 0, ENOTSUP, "header: version 0, must be 2 or 3" },
-  { FIELD (version), 1, ENOTSUP, "header: version 1, must be 2 or 3" },
+  { FIELD (version), 1, ENOTSUP, "header: version 1, must be 2 or 3: this "
+    "is a QCOW image, and not read (convert it first, as with qemu-img "
+    "convert)" },
   { FIELD (version), 4, ENOTSUP, "header: version 4, must be 2 or 3" },
   { FIELD (version), 0x80000003, ENOTSUP,
     "header: version 2147483651, must be 2 or 3" },
