@@ -23,6 +23,7 @@
 #include "source/file.h"
 #include "source/nbd.h"
 #include "source/source.h"
+#include "url.h"
 #include "util/checked.h"
 #include "util/minmax.h"
 
@@ -348,7 +349,7 @@ open_path (const char *path, const struct vdisk_options *options,
 {
   struct vdisk_options *defaults = NULL;
   struct vdisk *vdisk = NULL;
-  struct source *top;
+  struct source *top = NULL;
 
   error_clear (error);
   if (options == NULL) {
@@ -360,7 +361,7 @@ open_path (const char *path, const struct vdisk_options *options,
   }
   if (source_is_nbd_uri (path))
     top = source_nbd_open (path, error);
-  else {
+  else if (url_check (path, options, error) == 0) {
     top = source_file_open (path, options->force_share, error);
     if (top == NULL)
       options_advise_sharing (options, error);

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
@@ -91,7 +92,8 @@ vdisk_config (const char *key, const char *value)
       nbdkit_error ("only one file can be served");
       return -1;
     }
-    if (!vdisk_is_uri (value))
+    /* What is no file is opened, and so explained, as it was written. */
+    if (!vdisk_is_uri (value) && access (value, F_OK) == 0)
       filename = nbdkit_absolute_path (value);
     else if ((filename = strdup (value)) == NULL)
       nbdkit_error ("out of memory");

@@ -36,7 +36,7 @@ listed ()
 VDISK=${VDISK:-$top/tools/vdisk}
 formats=$(listed export Formats)
 dialects=$(listed map Dialects)
-[ -n "$formats" ] && [ -n "$dialects" ] || die "no help"
+[ -n "$formats$dialects" ] || die "no help"
 offers "$formats" export -O ''
 offers "$formats" export --output = ''
 offers "$formats" export --output ''
@@ -62,7 +62,7 @@ offers export help ex
 
 # Every option of the help is offered.
 for command in check export info map; do
-    COMP_WORDS=(vdisk $command --)
+    COMP_WORDS=(vdisk "$command" --)
     COMP_CWORD=2
     _vdisk
     printf '%s\n' "${COMPREPLY[@]%=}" | sort -u > offered
