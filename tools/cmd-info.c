@@ -216,7 +216,8 @@ info_path (const struct report_request *request)
 static int
 run_info (int argc, char **argv)
 {
-  return report_request_run (argc, argv, "chain", help, STATUS_USAGE, info_path);
+  return report_request_run (argc, argv, "chain", help, STATUS_USAGE,
+                             info_path);
 }
 
 const struct command command_info = {

@@ -78,7 +78,7 @@ with Checker() as check:
     for size in 0, 1, 511:
         with open(check.path(f"short-{size}.vhd"), "wb") as file:
             file.write(base.footer()[:size])
-        check.refuses(file.name, "not recognized|footer")
+        check.refuses(file.name, "not recognized|footer|empty")
     with open(check.path("only-footer.vhd"), "wb") as file:
         file.write(base.footer())
     check.refuses(file.name, "header")
