@@ -2,9 +2,9 @@
 /* Telling extents, with the holes of the host files.
  *
  * Where the file of a layer has a hole under data, the data reads as zeros:
- * as a hole of the disk where its bytes are the file's own, else as a ZERO
- * that is allocated.  The same is true of what lies beyond the end of a file
- * that ends within its last cluster.
+ * a raw disk has a hole there, in other formats it is a ZERO that is
+ * allocated.  The same is true of what lies beyond the end of a file that
+ * ends within its last cluster.
  */
 
 #include "extents.h"
@@ -47,7 +47,7 @@ static int
 report_piece (const struct extents *extents, const struct layer *layer,
               struct vdisk_extent *piece)
 {
-  if (extents->known_kind == VDISK_HOLE && layer->is_flat)
+  if (extents->known_kind == VDISK_HOLE && layer->is_raw)
     piece->kind = VDISK_HOLE;
   else if (extents->known_kind != VDISK_DATA) {
     piece->kind = VDISK_ZERO;

@@ -506,6 +506,6 @@ vdisk_layer_qemu_finds_holes (struct vdisk *vdisk, unsigned depth)
   const struct layer *layer = layer_at (vdisk, depth);
 
   return layer &&
-    (layer->is_flat || (layer->format->qemu_finds_holes &&
-                        layer->format->qemu_finds_holes (layer)));
+    (layer->is_raw || (layer->format->qemu_finds_holes &&
+                       layer->format->qemu_finds_holes (layer)));
 }

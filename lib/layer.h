@@ -36,9 +36,8 @@ struct layer {
   uint64_t granularity;         /* the smallest piece that its tables tell
                                    apart: a power of two, at most
                                    LAYER_UNDIVIDED */
-  bool is_flat;                 /* the disk's bytes are the file's own, in
-                                   order: where the file has a hole, the
-                                   disk has one */
+  bool is_raw;                  /* the file is the disk: where it has a
+                                   hole, the disk has one */
   struct reference backing;     /* what HOLE refers to */
   struct reference data_file;   /* where DATA is, if not in the image */
   void *state;                  /* the driver's own */

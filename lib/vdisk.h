@@ -42,8 +42,8 @@ struct vdisk_error {
 
 /* What guest bytes are made of. */
 enum vdisk_kind {
-  VDISK_HOLE,      /* no layer says anything, or the file of a raw disk or
-                      fixed VHD has a hole: reads as zeros */
+  VDISK_HOLE,      /* no layer says anything, or the file of a raw disk has
+                      a hole: reads as zeros */
   VDISK_ZERO,      /* the image says zeros, or has data in a hole of its
                       host file */
   VDISK_DATA,      /* stored as they are, at host_offset */

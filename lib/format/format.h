@@ -60,7 +60,7 @@ struct format {
                  void *cluster, struct vdisk_error *error);
 
   /* Does QEMU's map of this format look for holes of the host file under
-   * allocated clusters?  NULL: it never does, but in flat layers. */
+   * allocated clusters?  NULL: it never does, but in raw ones. */
   bool (*qemu_finds_holes) (const struct layer *layer);
 
   /* Add what only this format knows to 'document', a JSON object that has

@@ -17,7 +17,7 @@ raw_open (struct layer *layer, struct vdisk_error *error)
   layer->cluster_size = RAW_CLUSTER_SIZE;
   layer->preferred_size = RAW_CLUSTER_SIZE;
   layer->granularity = LAYER_UNDIVIDED;
-  layer->is_flat = true;
+  layer->is_raw = true;
   return 0;
 }
 

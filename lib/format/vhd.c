@@ -183,7 +183,6 @@ open_fixed (struct layer *layer, const struct vhd *vhd,
                         vhd->footer.offset);
   layer->cluster_size = FIXED_CLUSTER_SIZE;
   layer->granularity = LAYER_UNDIVIDED;
-  layer->is_flat = true;
   return 0;
 }
 
@@ -228,6 +227,14 @@ vhd_map (struct layer *layer, uint64_t offset, uint64_t count,
   return vhd_map_blocks (layer, offset, count, out, error);
 }
 
+static bool
+vhd_qemu_finds_holes (const struct layer *layer)
+{
+  const struct vhd *vhd = layer->state;
+
+  return vhd->footer.type == VHD_FIXED;
+}
+
 const struct format format_vhd = {
   .name = "vhd",
   .probe = vhd_probe,
@@ -237,4 +244,5 @@ const struct format format_vhd = {
   .map = vhd_map,
   .describe = vhd_describe,
   .check = vhd_check,
+  .qemu_finds_holes = vhd_qemu_finds_holes,
 };

@@ -4,9 +4,9 @@ exact with the holes of the host files.
 
 QEMU's map has everything but the holes that lie under allocated clusters
 (it looks for them only in images it takes for preallocated).  A piece of
-data that lies in a hole of a sparse host file is ZERO; in a raw disk or a
-fixed VHD, whose holes are the file's, it is HOLE.  So are clusters that the
-image says are zeros: to write there takes finding space.
+data that lies in a hole of a sparse host file is ZERO; in a raw layer, whose
+map is its holes, it is HOLE.  So are clusters that the image says are zeros:
+to write there takes finding space.
 """
 
 import bisect
@@ -143,13 +143,13 @@ def expected_map(path, layers, size, host_holes=True):
         layer = layers[item["depth"]]
         stored = item["data"] or (layer.format in ("raw", "vpc")
                                   and "offset" in item)
-        append(looks, length, layer.is_flat or (item["data"] and
-                                                item["zero"]))
+        append(looks, length, layer.format == "raw" or (item["data"] and
+                                                        item["zero"]))
         if stored and "offset" in item:
-            # A raw disk is its host file, and a fixed VHD; else data in a
-            # hole of the host file is allocated, and zeros.
+            # A raw disk is its host file; else data in a hole of the host
+            # file is allocated, and zeros.
             _append_stored(extents, host_of(layer), item["offset"], length,
-                           HOLE if layer.is_flat else ZERO)
+                           HOLE if layer.format == "raw" else ZERO)
         elif stored:
             append(extents, length, DATA)       # compressed
         else:

@@ -61,9 +61,6 @@ class Layer:
         self.path = info["filename"]
         self.size = info["virtual-size"]
         self.cluster_size = info.get("cluster-size")
-        # Its bytes are the file's, in order: a fixed VHD has no clusters.
-        self.is_flat = self.format == "raw" or (
-            self.format == "vpc" and self.cluster_size is None)
         specific = info.get("format-specific", {}).get("data", {})
         data = specific.get("data-file")
         self.data_path = self.path

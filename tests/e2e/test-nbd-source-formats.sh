@@ -41,7 +41,7 @@ same_disk ()
     nbdcopy "$uri" theirs.raw
     cmp disk.raw theirs.raw
     nbdinfo --map --json "$uri" > theirs.map
-    cmp disk.map theirs.map
+    diff disk.map theirs.map >&2
     rm theirs.raw
 }
 
@@ -57,6 +57,7 @@ served ()
     local image=$1 format=$2
 
     shift 2
+    python3 -c 'import expect, sys; expect.settle(sys.argv[1])' "$image"
     with_vdisk "$image" "format=$format" -- keep_disk
     origin_start "$@" file "$image"
     same_as_file "$image" "$format"

@@ -62,7 +62,7 @@ vdisk_start "$origin" format=qcow2
 read_all_over
 first=$(requests Read)
 read_all_over
-[ "$first" -gt 0 ] && [ "$(requests Read)" -eq 0 ] ||
+[ "$first" -gt 900 ] && [ "$(requests Read)" -eq 900 ] ||
     die "$first reads, then $(requests Read)"
 checked "900 places: $first reads, then $(requests Read)"
 vdisk_stop

@@ -273,9 +273,9 @@ def random_chain(rng, kind, directory):
     return layers
 
 
-def host_type(file, offset, length, hole_type):
-    """(length, type) of allocated bytes of a file of the host: 0, or
-    'hole_type' where the file has a hole.  Devices have none."""
+def host_type(file, offset, length):
+    """(length, type) of allocated bytes of a file of the host: 0, or 2
+    where the file has a hole.  Devices have none."""
     end = offset + length
     if not os.path.isfile(file.name):
         yield length, 0
@@ -286,7 +286,7 @@ def host_type(file, offset, length, hole_type):
         except OSError:
             data = end
         if data > offset:
-            stop, kind = min(data, end), hole_type
+            stop, kind = min(data, end), 2
         else:
             stop = min(os.lseek(file.fileno(), offset, os.SEEK_HOLE), end)
             kind = 0
@@ -317,9 +317,8 @@ def expected_map(layers, disk):
                 stop = min(end, (start // layer.block_size + 1) *
                            layer.block_size)
                 host = layer.host_offset(start)
-                for length, kind in host_type(
-                        files[depth], host, stop - start,
-                        3 if layer.kind == vi.FIXED else 2):
+                for length, kind in host_type(files[depth], host,
+                                              stop - start):
                     add(start, length, kind)
                     start += length
     for file in files:

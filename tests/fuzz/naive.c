@@ -25,7 +25,6 @@ struct found {
   enum vdisk_kind kind;
   uint64_t host;
   uint64_t packed_size;
-  bool is_flat;                 /* what the file has for holes is HOLE */
 };
 
 static const struct found hole = { .what = IS_KIND, .kind = VDISK_HOLE };
@@ -260,12 +259,8 @@ find_vhd (const struct lookup *l, uint64_t guest)
   const uint64_t file_sectors = fuzz_files_size (l->file) / 512;
   uint64_t sector, bitmap_sectors, host;
 
-  if (FOOTER (l, footer, type) == VHD_FIXED) {
-    struct found flat = found_at (guest);
-
-    flat.is_flat = true;
-    return flat;
-  }
+  if (FOOTER (l, footer, type) == VHD_FIXED)
+    return found_at (guest);
   /* A batmap may say that all is there. */
   if (size == VHD_BATMAP_BLOCK_SIZE)
     return unknown;
@@ -339,8 +334,6 @@ check_byte (struct vdisk *vdisk, const struct fuzz_control *control,
   if (extent->host_hole)
     fuzz_assert (found.kind == VDISK_DATA, "%" PRIu64 " is a hole of the "
                  "file, but no data", guest);
-  else if (found.is_flat && extent->kind == VDISK_HOLE)
-    return;
   else
     fuzz_assert (found.kind == extent->kind ||
                  (extent->kind == VDISK_HOLE && vdisk_layers (vdisk) > 1),

@@ -57,7 +57,7 @@ table_open (struct layer *layer, struct vdisk_error *error)
   layer->cluster_size = header->cluster_size;
   layer->preferred_size = header->cluster_size;
   layer->granularity = header->granularity;
-  layer->is_flat = header->is_flat;
+  layer->is_raw = header->is_raw;
   return add_names (layer, header, error);
 }
 

@@ -43,7 +43,7 @@ struct table_header {
   uint64_t granularity;
   uint32_t cluster_size;
   uint32_t row_count;
-  uint32_t is_flat;
+  uint32_t is_raw;
   uint32_t id;                  /* what children know this image by */
   uint32_t parent_id;           /* that of its parent; 0: any */
   uint32_t name_count;          /* of names for the backing file */

@@ -101,7 +101,7 @@ model_sector (const struct model *model, uint64_t offset)
       sector.host += offset - row->offset;
     if (row->kind == VDISK_DATA && model->host_holes &&
         is_in_hole (&model->holes[depth], sector.host)) {
-      sector.kind = table_header (image)->is_flat ? VDISK_HOLE : VDISK_ZERO;
+      sector.kind = table_header (image)->is_raw ? VDISK_HOLE : VDISK_ZERO;
       break;
     }
   }
@@ -288,7 +288,7 @@ model_random (struct random *random, const struct model_mix *mix,
         limit = size;
     }
     image = model_random_image (random, model_name (i), size, mix);
-    table_header (image)->is_flat = random_below (random, 5) == 0;
+    table_header (image)->is_raw = random_below (random, 5) == 0;
     model_add (&model, image);
   }
   return model;

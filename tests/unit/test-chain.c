@@ -505,7 +505,7 @@ END_TEST
 /* --- Host holes ------------------------------------------------------ */
 
 static const struct {
-  bool host_holes, is_flat;
+  bool host_holes, is_raw;
   const char *text;
 } holey[] = {
   { true, false, "zero 0+1024@65536, data 1024+1024@66560, "
@@ -524,7 +524,7 @@ START_TEST (host_holes)
   struct model model = { .host_holes = holey[_i].host_holes };
 
   add_plan (&model, &(struct plan) { 4096, { { 'd', 4096 } } });
-  table_header (model.layers[0])->is_flat = holey[_i].is_flat;
+  table_header (model.layers[0])->is_raw = holey[_i].is_raw;
   model_punch (&model, 0, &holes);
   ck_assert_str_eq (model_map_text (&model), holey[_i].text);
   model_free (&model);

@@ -75,7 +75,7 @@ START_TEST (test_geometry)
       ck_assert_uint_eq (layer->size, DISK);
       ck_assert_uint_eq (layer->cluster_size, cluster_size);
       ck_assert_uint_eq (layer->granularity, cluster_size);
-      ck_assert (!layer->is_flat);
+      ck_assert (!layer->is_raw);
       ck_assert_ptr_null (layer->backing.role);
       ck_assert_ptr_null (layer->data_file.role);
       ck_assert_str_eq (last_warning (), "");

@@ -55,7 +55,7 @@ START_TEST (test_dynamic)
   ck_assert_uint_eq (layer->size, DISK);
   ck_assert_uint_eq (layer->cluster_size, BLOCK);
   ck_assert_uint_eq (layer->granularity, VHD_SECTOR_SIZE);
-  ck_assert (!layer->is_flat);
+  ck_assert (!layer->is_raw);
   ck_assert_ptr_null (layer->backing.role);
   ck_assert_str_eq (last_warning (), "");
   layer_close (layer);
