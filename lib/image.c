@@ -315,9 +315,7 @@ image_open (struct source *top, const struct vdisk_options *options,
     source_close (top);
     goto fail;
   }
-  options_warn_as (vdisk->options, options);
   vdisk->chain = chain_open (top, vdisk->options, resolver, error);
-  options_warn_as (vdisk->options, NULL);
   if (vdisk->chain == NULL)
     goto fail;
   vdisk->intervals = interval_cache_new (vdisk->chain, budget);

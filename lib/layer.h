@@ -56,7 +56,8 @@ void layer_record_error (const struct layer *layer,
 #define layer_error(...) \
   (layer_record_error (__VA_ARGS__), error_minus_1 ())
 
-/* Warn about the layer's file, while it is being opened. */
+/* Warn about the layer's file.  Whoever does that while it is being read
+ * sees to it that one thing is told once. */
 void layer_warn (const struct layer *layer, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 

@@ -52,7 +52,6 @@ options_copy (const struct vdisk_options *options)
   if (copy == NULL)
     return NULL;
   *copy = *options;
-  options_warn_as (copy, NULL);
   copy->backing_dir_count = 0;
   copy->backing_dirs = NULL;
   if (count > 0) {
@@ -115,15 +114,6 @@ options_advise_sharing (const struct vdisk_options *options,
     error_add (error, " (%sforce-share%s opens it all the same, and what is "
                "read may be torn)", options_prefix (options),
                options_on (options));
-}
-
-void
-options_warn_as (struct vdisk_options *options,
-                 const struct vdisk_options *other)
-{
-  vdisk_options_set_warning_callback (options,
-                                      other ? other->warning_callback : NULL,
-                                      other ? other->warning_opaque : NULL);
 }
 
 void

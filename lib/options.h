@@ -35,13 +35,9 @@ struct vdisk_options {
   void *warning_opaque;
 };
 
-/* A copy that does not depend on the original, and warns nobody.  NULL if
- * out of memory. */
+/* A copy that does not depend on the original, and warns whom that warns.
+ * NULL if out of memory. */
 struct vdisk_options *options_copy (const struct vdisk_options *options);
-
-/* Warn whom 'other' warns; nobody, if that is NULL. */
-void options_warn_as (struct vdisk_options *options,
-                      const struct vdisk_options *other);
 
 /* What a message that names an option writes around the name, so that it is
  * in the words of the program that speaks: before the name, and after that
@@ -58,8 +54,9 @@ const char *options_on (const struct vdisk_options *options);
 void options_advise_sharing (const struct vdisk_options *options,
                              struct vdisk_error *error);
 
-/* Tell the caller of vdisk_open about something odd.  Bytes that are not
- * printable are escaped. */
+/* Tell the caller of vdisk_open, then or while the handle is used, about
+ * something odd.  Bytes that are not printable are escaped.  'options' may
+ * be NULL. */
 void options_warn (const struct vdisk_options *options,
                    const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));

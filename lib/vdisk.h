@@ -114,8 +114,10 @@ int vdisk_options_set (struct vdisk_options *options,
                        const char *name, const char *value,
                        struct vdisk_error *error);
 
-/* Where warnings go while an image is being opened.  Without a callback
- * they are dropped. */
+/* Where warnings go.  They come while an image is being opened, and from
+ * any call on its handle, from several threads at the same time if several
+ * use it: 'callback' and 'opaque' have to live as long as the handle.
+ * Without a callback they are dropped. */
 void vdisk_options_set_warning_callback (struct vdisk_options *options,
                                          vdisk_warning_callback *callback,
                                          void *opaque);

@@ -995,6 +995,49 @@ START_TEST (prefetch_damage)
 }
 END_TEST
 
+/* --- Warnings -------------------------------------------------------- */
+
+static int
+map_and_warn (struct layer *layer, uint64_t offset, uint64_t count,
+              struct interval_list *out, struct vdisk_error *error)
+{
+  layer_warn (layer, "mapped at %" PRIu64, offset);
+  return format_table.map (layer, offset, count, out, error);
+}
+
+static void
+keep_warning (void *opaque, const char *message)
+{
+  char *kept = opaque;
+
+  snprintf (kept, 100, "%s", message);
+}
+
+/* What is odd may be met while reading only, when the options are gone. */
+START_TEST (warning_after_open)
+{
+  struct format odd = format_table;
+  struct table_image *image = table_new ("odd", 4096);
+  struct vdisk_options *options = vdisk_options_new ();
+  const struct resolver resolver = { .open = NULL };
+  char byte, kept[100] = "";
+  struct vdisk *vdisk;
+
+  table_fill (image, VDISK_DATA);
+  odd.map = map_and_warn;
+  options->format = &odd;
+  vdisk_options_set_warning_callback (options, keep_warning, kept);
+  vdisk = image_open (table_source (image), options, &resolver, NULL);
+  vdisk_options_free (options);
+  ck_assert_ptr_nonnull (vdisk);
+  ck_assert_str_eq (kept, "");
+  ck_assert_int_eq (vdisk_pread (vdisk, &byte, 1, 0, NULL), 0);
+  ck_assert_str_eq (kept, "odd: mapped at 0");
+  vdisk_close (vdisk);
+  table_free (image);
+}
+END_TEST
+
 /* --- Raw disks ------------------------------------------------------- */
 
 START_TEST (raw)
@@ -1051,6 +1094,7 @@ add_small (Suite *suite)
   tcase_add_loop_test (tcase, prefetch, 0, COUNT (prefetches));
   tcase_add_test (tcase, prefetch_damage);
   tcase_add_test (tcase, few_reads_of_many_segments);
+  tcase_add_test (tcase, warning_after_open);
   tcase_add_loop_test (tcase, raw, 0, 2);
   suite_add_tcase (suite, tcase);
 }
