@@ -125,7 +125,7 @@ format_below (const struct layer *last, struct source *source,
     if (format == NULL)
       error_record (error, why.errnum, "%s: the format of the %s is not "
                  "recorded (qemu-img rebase -u -F records it): %s",
-                 last->source->name, last->backing.role, why.message);
+                 last->source->name, last->backing.role, error_raw (&why));
   }
   return format;
 }
@@ -186,7 +186,7 @@ open_below_by_any_name (const struct opening *opening,
     if (best.errnum == 0 || best.errnum == ENOENT)
       best = why;
   }
-  error_record (error, best.errnum, "%s", best.message);
+  error_record (error, best.errnum, "%s", error_raw (&best));
   return NULL;
 }
 

@@ -16,7 +16,7 @@
 #include "reference.h"
 #include "source/source.h"
 #include "util/cleanup.h"
-#include "util/utf8.h"
+#include "util/escape.h"
 
 int
 describe_set (json_t *object, const char *key, json_t *value,
@@ -27,46 +27,16 @@ describe_set (json_t *object, const char *key, json_t *value,
   return 0;
 }
 
-static bool
-is_utf8 (const char *bytes, size_t length)
-{
-  size_t i, n;
-  uint32_t c;
-
-  for (i = 0; i < length; i += n) {
-    n = utf8_decode (bytes + i, length - i, &c);
-    if (n == 0)
-      return false;
-  }
-  return true;
-}
-
 json_t *
 describe_text (const char *bytes, size_t length)
 {
-  static const char hex[] = "0123456789abcdef";
-  CLEANUP_FREE char *escaped = NULL;
-  char *to;
-  size_t i;
+  const size_t size = ESCAPED_SIZE (length);
+  CLEANUP_FREE char *escaped = malloc (size);
 
-  if (is_utf8 (bytes, length))
-    return json_stringn (bytes, length);
-  to = escaped = malloc (4 * length + 1);
   if (escaped == NULL)
     return NULL;
-  for (i = 0; i < length; ++i) {
-    unsigned char c = bytes[i];
-
-    if (c < 0x80)
-      *to++ = c;
-    else {
-      *to++ = '\\';
-      *to++ = 'x';
-      *to++ = hex[c >> 4];
-      *to++ = hex[c & 15];
-    }
-  }
-  return json_stringn (escaped, to - escaped);
+  return json_stringn_nocheck (escaped, escape_text (escaped, size, bytes,
+                                                     length));
 }
 
 static json_t *
@@ -117,10 +87,9 @@ describe_names (const struct layer *layer,
     if (path)
       r = set_path (object, "path", path, error);
     else if (why_not.errnum == ENOMEM)
-      r = error_set (error, ENOMEM, "%s", why_not.message);
+      r = error_set (error, ENOMEM, "%s", error_raw (&why_not));
     else
-      r = describe_set (object, "error", describe_string (why_not.message),
-                        error);
+      r = describe_set (object, "error", json_string (why_not.message), error);
     if (r == -1)
       return -1;
   }

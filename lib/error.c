@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util/utf8.h"
+#include "util/escape.h"
 
 void
 error_clear (struct vdisk_error *error)
@@ -16,36 +16,6 @@ error_clear (struct vdisk_error *error)
     error->errnum = 0;
     error->message[0] = '\0';
   }
-}
-
-/* Copy text as much as fits.  Bytes that are no printable character of
- * UTF-8 are escaped. */
-static void
-copy_printable (char *to, size_t size, const char *text)
-{
-  static const char hex[] = "0123456789abcdef";
-  size_t used = 0;
-
-  while (*text) {
-    const size_t length = utf8_printable (text);
-    const unsigned char c = *text;
-
-    if (size - used <= (length ? length : 4))
-      break;
-    if (length) {
-      memcpy (to + used, text, length);
-      used += length;
-      text += length;
-    }
-    else {
-      to[used++] = '\\';
-      to[used++] = 'x';
-      to[used++] = hex[c >> 4];
-      to[used++] = hex[c & 15];
-      text++;
-    }
-  }
-  to[used] = '\0';
 }
 
 void
@@ -62,7 +32,7 @@ error_record (struct vdisk_error *error, int errnum, const char *format, ...)
   va_end (args);
 
   error->errnum = errnum ? errnum : EIO;
-  copy_printable (error->message, sizeof error->message, text);
+  escape_text (error->message, sizeof error->message, text, strlen (text));
 }
 
 void

@@ -9,14 +9,14 @@
 
 #include <errno.h>
 
+#include "util/escape.h"
 #include "vdisk.h"
 
 /* Make 'error' say that nothing is wrong. */
 void error_clear (struct vdisk_error *error);
 
 /* Record an error unless one is recorded already.  'error' may be NULL.
- * What is no printable character of UTF-8 is escaped as \xHH, byte by
- * byte, since names come from images. */
+ * The text is escaped (see util/escape.h), since names come from images. */
 void error_record (struct vdisk_error *error, int errnum,
                    const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
@@ -38,5 +38,10 @@ error_minus_1 (void)
 /* error_set for failing allocations. */
 #define error_no_memory(error, what) \
   error_set ((error), ENOMEM, "%s: out of memory", (what))
+
+/* The message as it was before it was escaped, to be part of another one,
+ * which will be.  It lives as long as the block around. */
+#define error_raw(error) \
+  escape_undo ((char [sizeof (error)->message]) { 0 }, (error)->message)
 
 #endif /* VDISK_ERROR_H */

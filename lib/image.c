@@ -95,7 +95,7 @@ visit_mapped (struct vdisk *vdisk, uint64_t offset, uint64_t end,
   const int r = visit_list (vdisk, list, offset, end, visit, opaque, error);
 
   if (r == 0 && mapped == -1)
-    return error_set (error, why.errnum, "%s", why.message);
+    return error_set (error, why.errnum, "%s", error_raw (&why));
   return r;
 }
 

@@ -33,7 +33,9 @@ struct vdisk_options;
  * reading), EBUSY (in use by a writer), ENOMEM, or what open(2) or
  * connect(2) said.
  * 'message' is one line without a full stop that names file, structure,
- * value and rule; what is not printable UTF-8 is written as \xHH.
+ * value and rule.  In this and all other text that comes from here, names
+ * are escaped: a byte that is no part of a printable character of UTF-8 is
+ * written as \xHH, and a backslash as two.
  */
 struct vdisk_error {
   int errnum;

@@ -12,6 +12,7 @@
 
 #include <jansson.h>
 
+#include "describe.h"
 #include "human.h"
 #include "image-options.h"
 #include "progress.h"
@@ -54,21 +55,10 @@ finding_name (enum vdisk_finding finding)
   return "";
 }
 
-/* A string as JSON has it.  Text that is not UTF-8 has lost its meaning
- * anyway: those bytes become question marks. */
+/* Print a string, which is released, as JSON has it. */
 static void
-print_json_string (const char *text)
+print_json_string (json_t *string)
 {
-  json_t *string = json_string (text);
-  char *copy, *p;
-
-  if (string == NULL && (copy = strdup (text)) != NULL) {
-    for (p = copy; *p; ++p)
-      if (*p & 0x80)
-        *p = '?';
-    string = json_string (copy);
-    free (copy);
-  }
   json_dumpf (string, stdout, JSON_ENCODE_ANY);
   json_decref (string);
 }
@@ -78,9 +68,9 @@ static void
 print_json_start (const struct job *job)
 {
   fputs ("{\n    \"filename\": ", stdout);
-  print_json_string (job->path);
+  print_json_string (describe_text (job->path, strlen (job->path)));
   fputs (",\n    \"format\": ", stdout);
-  print_json_string (job->format);
+  print_json_string (json_string (job->format));
   fputs (",\n    \"findings\": [", stdout);
 }
 
@@ -92,7 +82,7 @@ print_json_finding (const struct job *job, enum vdisk_finding finding,
     print_json_start (job);
   printf ("%s\n        { \"kind\": \"%s\", \"message\": ",
           job->findings > 1 ? "," : "", finding_name (finding));
-  print_json_string (message);
+  print_json_string (json_string (message));
   fputs (" }", stdout);
 }
 

@@ -14,7 +14,6 @@
 #include "image-options.h"
 #include "report-request.h"
 #include "tool.h"
-#include "util/utf8.h"
 
 static const char help[] =
   "Usage: vdisk info [OPTION]... IMAGE\n"
@@ -73,22 +72,6 @@ is_size (const char *key)
   return length >= 4 && strcmp (key + length - 4, "size") == 0;
 }
 
-/* Names come from images: what is not printable must not reach a
- * terminal. */
-static void
-print_text (const char *text)
-{
-  while (*text) {
-    const size_t length = utf8_printable (text);
-
-    if (length)
-      fwrite (text, 1, length, stdout);
-    else
-      printf ("\\x%02x", (unsigned char) *text);
-    text += length ? length : 1;
-  }
-}
-
 static void print_member (int indent, const char *key, const json_t *value);
 
 static void
@@ -98,9 +81,8 @@ print_scalar (const char *key, const json_t *value)
 
   switch (json_typeof (value)) {
   case JSON_STRING:
-    putchar (' ');
-    print_text (json_string_value (value));
-    putchar ('\n');
+    /* The library has made it printable. */
+    printf (" %s\n", json_string_value (value));
     break;
   case JSON_INTEGER:
     printf (" %" JSON_INTEGER_FORMAT, json_integer_value (value));

@@ -148,7 +148,7 @@ vhd_read_batmap (const struct layer *layer, struct vhd *vhd,
   if (vhd_find_batmap (layer, &vhd->footer, header, &batmap, error) == -1)
     return -1;
   if (batmap.problem.errnum != 0)
-    layer_warn (layer, "batmap: %s: ignored", batmap.problem.message);
+    layer_warn (layer, "batmap: %s: ignored", error_raw (&batmap.problem));
   vhd->batmap = batmap.bits;
   vhd->batmap_blocks = batmap.blocks;
   return 0;

@@ -74,7 +74,7 @@ check_copy (struct vhd_walk *walk)
     return;
   if (footers->copy_problem.errnum != 0)
     finder_add (walk->finder, VDISK_ERROR, "footer copy: %s",
-                footers->copy_problem.message);
+                error_raw (&footers->copy_problem));
   else if (footers->end_problem.errnum == 0)
     compare (walk);
 }
@@ -160,6 +160,6 @@ vhd_check_end_footer (struct vhd_walk *walk)
                 size - place - sizeof footers->end);
   else
     finder_add (walk->finder, VDISK_ERROR, "footer: %s",
-                footers->end_problem.message);
+                error_raw (&footers->end_problem));
   return 0;
 }

@@ -79,7 +79,7 @@ check_batmap (struct vhd_walk *walk)
   add_area (walk, "batmap header", batmap.header_offset, VHD_SECTOR_SIZE);
   if (batmap.problem.errnum != 0)
     finder_add (walk->finder, VDISK_ERROR, "batmap: %s",
-                batmap.problem.message);
+                error_raw (&batmap.problem));
   else
     add_area (walk, "batmap", batmap.offset, batmap.size);
   return 0;
@@ -103,7 +103,7 @@ check_locator (struct vhd_walk *walk, size_t number)
               locator->length)->is_locator = true;
   else
     finder_add (walk->finder, VDISK_WARNING, "%s: %s", name,
-                problem.message);
+                error_raw (&problem));
   return 0;
 }
 

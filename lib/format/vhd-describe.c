@@ -41,17 +41,11 @@ json_size (uint64_t size)
 static json_t *
 json_code (const uint8_t code[4])
 {
-  char text[4 * 4 + 1], *to = text;
-  size_t length = 4, i;
+  size_t length = 4;
 
   while (length > 0 && (code[length - 1] == '\0' || code[length - 1] == ' '))
     length--;
-  for (i = 0; i < length; ++i)
-    if (code[i] >= 0x20 && code[i] < 0x7f)
-      *to++ = code[i];
-    else
-      to += sprintf (to, "\\x%02x", code[i]);
-  return json_stringn (text, to - text);
+  return describe_text ((const char *) code, length);
 }
 
 static json_t *
@@ -287,7 +281,7 @@ json_parent_name (const struct dynamic_header *header)
                                   sizeof header->parent_name, true,
                                   name, sizeof name);
 
-  return length == -1 ? json_null () : json_stringn (name, length);
+  return length == -1 ? json_null () : describe_text (name, length);
 }
 
 static int

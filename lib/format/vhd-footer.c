@@ -152,15 +152,15 @@ vhd_read_footer (const struct layer *layer, struct footer *footer,
     parse_footer (&footers.end, footers.end_offset, footer);
     if (footers.copy_problem.errnum != 0)
       layer_warn (layer, "footer copy: %s: using the footer at the end of "
-                  "the file", footers.copy_problem.message);
+                  "the file", error_raw (&footers.copy_problem));
     return 0;
   }
   if (footers.copy_problem.errnum != 0)
     return layer_error (layer, error, EINVAL, "footer: %s; footer copy: %s",
-                        footers.end_problem.message,
-                        footers.copy_problem.message);
+                        error_raw (&footers.end_problem),
+                        error_raw (&footers.copy_problem));
   layer_warn (layer, "footer: %s: using the copy at the start of the file",
-              footers.end_problem.message);
+              error_raw (&footers.end_problem));
   parse_footer (&footers.copy, 0, footer);
   return 0;
 }

@@ -210,7 +210,7 @@ add_locator (struct layer *layer, size_t number,
   if (vhd_read_locator (layer, locator, text, &problem, error) == -1)
     return -1;
   if (problem.errnum != 0) {
-    layer_warn (layer, "%s: %s: ignored", what, problem.message);
+    layer_warn (layer, "%s: %s: ignored", what, error_raw (&problem));
     return 0;
   }
   if (locator->code == VHD_LOCATOR_MACX)

@@ -79,7 +79,8 @@ request (const struct nbd *nbd, void *buffer, size_t count, uint64_t offset,
   }
   if (why.errnum != 0)
     return error_set (error, EIO, "%s: reading %zu bytes at offset %" PRIu64
-                      ": %s", nbd->source.name, count, offset, why.message);
+                      ": %s", nbd->source.name, count, offset,
+                      error_raw (&why));
   return 0;
 }
 
@@ -222,7 +223,7 @@ ask_status (struct nbd *nbd, uint64_t offset, struct answer *answer,
   if (why.errnum != 0)
     return error_set (error, EIO, "%s: block status of %" PRIu64 " bytes at "
                       "offset %" PRIu64 ": %s", nbd->source.name, count,
-                      offset, why.message);
+                      offset, error_raw (&why));
   adapt_status_size (nbd, asked, answer);
   return 0;
 }
@@ -335,7 +336,7 @@ source_nbd_open (const char *uri, struct vdisk_error *error)
   }
   nbd->pool = pool_open (uri, &nbd->export, &why);
   if (nbd->pool == NULL) {
-    error_record (error, why.errnum, "%s: %s", uri, why.message);
+    error_record (error, why.errnum, "%s: %s", uri, error_raw (&why));
     goto fail;
   }
   nbd->source.size = nbd->export.size;

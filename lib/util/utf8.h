@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 /* The length of the well-formed UTF-8 sequence (RFC 3629) that 'size'
  * bytes, at least 1, start with, and in *c its character.  0 if there is
@@ -40,22 +39,23 @@ utf8_decode (const char *text, size_t size, uint32_t *c)
 }
 
 /* C0 and C1 controls (which terminals obey in UTF-8 too), separators of
- * lines, and what turns the direction of text around. */
+ * lines, what turns the direction of text around, and two that are no
+ * characters, and that XML cannot have. */
 static inline bool
 utf8_is_control (uint32_t c)
 {
   return c < 0x20 || (c >= 0x7f && c < 0xa0) ||
-    c == 0x61c || c == 0x200e || c == 0x200f ||
+    c == 0xfffe || c == 0xffff || c == 0x61c || c == 0x200e || c == 0x200f ||
     (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/* How many bytes of NUL-terminated text, which is not empty, make a
- * character that can be shown.  0: the first byte has to be escaped. */
+/* How many of 'size' bytes, at least 1, make a character that can be
+ * shown.  0: the first byte has to be escaped. */
 static inline size_t
-utf8_printable (const char *text)
+utf8_printable (const char *text, size_t size)
 {
   uint32_t c;
-  const size_t length = utf8_decode (text, strnlen (text, 4), &c);
+  const size_t length = utf8_decode (text, size, &c);
 
   return length > 0 && !utf8_is_control (c) ? length : 0;
 }

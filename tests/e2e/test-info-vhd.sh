@@ -160,7 +160,7 @@ def check_parent(vhd, paths, parent):
     same(parent["name"], vhd.parent_name, "parent's name")
     wanted = [{"code": locator.code.decode(), "offset": locator.offset,
                "space": locator.space, "length": locator.length,
-               "path": path}
+               "path": path.replace("\\", "\\\\")}
               for locator, path in zip(vhd.locators, paths)]
     same(parent["locators"], wanted, "locators")
 

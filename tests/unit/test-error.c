@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "error.h"
+#include "random.h"
 #include "support.h"
 
 #define MESSAGE_MAX (sizeof ((struct vdisk_error *) NULL)->message - 1)
@@ -76,13 +77,13 @@ END_TEST
 static const struct { const char *text, *message; } texts[] = {
   { "", "" },
   { "a name with spaces, 'quotes' and %s~", NULL },
-  { "back\\slash", NULL },
+  { "back\\slash \\x0a \\", "back\\\\slash \\\\x0a \\\\" },
   { "line\nbreak", "line\\x0abreak" },
   { "\r\n\t\v\f\b\a", "\\x0d\\x0a\\x09\\x0b\\x0c\\x08\\x07" },
   { "\033[31mred\033[0m", "\\x1b[31mred\\x1b[0m" },
   { "\001\037\177", "\\x01\\x1f\\x7f" },
   { "B\303\244r, \346\227\245\346\234\254, \360\237\222\276", NULL },
-  { "\302\240\337\277\340\240\200\355\237\277\356\200\200\357\277\277"
+  { "\302\240\337\277\340\240\200\355\237\277\356\200\200\357\277\275"
     "\364\217\277\277", NULL },
   /* Terminals obey C1 controls: these clear the screen, and set a title. */
   { "\302\2332J \302\2350;x\302\234", "\\xc2\\x9b2J \\xc2\\x9d0;x\\xc2\\x9c" },
@@ -114,12 +115,61 @@ START_TEST (escaping)
 }
 END_TEST
 
+/* A message that becomes a part of another is not escaped twice. */
+START_TEST (nested)
+{
+  struct vdisk_error inner = { 0 }, outer = { 0 };
+  char bytes[sizeof inner.message];
+
+  error_record (&inner, EINVAL, "%s", texts[_i].text);
+  ck_assert_str_eq (error_raw (&inner), texts[_i].text);
+  error_record (&outer, EIO, "%s", error_raw (&inner));
+  ck_assert_str_eq (outer.message, inner.message);
+  ck_assert_str_eq (escape_undo (bytes, outer.message), texts[_i].text);
+}
+END_TEST
+
+/* All bytes, in all sorts of order, come back. */
+START_TEST (round_trip)
+{
+  char text[100], escaped[ESCAPED_SIZE (sizeof text)], back[sizeof escaped];
+  struct random random = { .state = _i };
+  size_t i, length;
+
+  for (i = 0; i < sizeof text; ++i)
+    text[i] = random_below (&random, 2)
+      ? "\\x0a\303\244\342"[random_below (&random, 7)]
+      : (char) (1 + random_below (&random, 255));
+  length = escape_text (escaped, sizeof escaped, text, sizeof text);
+  ck_assert_uint_eq (length, strlen (escaped));
+  ck_assert_mem_eq (escape_undo (back, escaped), text, sizeof text);
+  ck_assert_uint_eq (strlen (back), sizeof text);
+}
+END_TEST
+
+/* What was not made by escape_text does no harm. */
+START_TEST (undo_of_anything)
+{
+  static const char *const rows[][2] = {
+    { "\\", "\\" }, { "a\\", "a\\" }, { "\\q", "\\q" }, { "\\x", "" },
+    { "b\\x4", "b" }, { "\\xzz", "" }, { "\\x41\\\\x41", "A\\x41" },
+  };
+  char back[20];
+  size_t i;
+
+  for (i = 0; i < sizeof rows / sizeof rows[0]; ++i)
+    ck_assert_str_eq (escape_undo (back, rows[i][0]), rows[i][1]);
+}
+END_TEST
+
 START_TEST (each_ascii_byte)
 {
   struct vdisk_error error = { 0 };
   char expected[8];
 
-  if (_i >= 0x20 && _i < 0x7f)
+  if (_i == '\\')
+    strcpy (expected, "<\\\\>");
+  else if (_i >= 0x20 && _i < 0x7f)
     snprintf (expected, sizeof expected, "<%c>", _i);
   else
     snprintf (expected, sizeof expected, "<\\x%02x>", _i);
@@ -238,6 +288,9 @@ main (void)
   tcase_add_test (tcase, nobody_wants_it);
   tcase_add_test (tcase, out_of_memory);
   tcase_add_test (tcase, errno_is_never_0);
+  tcase_add_loop_test (tcase, nested, 0, sizeof texts / sizeof texts[0]);
+  tcase_add_loop_test (tcase, round_trip, 0, 20);
+  tcase_add_test (tcase, undo_of_anything);
   tcase_add_loop_test (tcase, escaping, 0,
                        sizeof texts / sizeof texts[0]);
   tcase_add_loop_test (tcase, each_ascii_byte, 1, 0x80);

@@ -307,7 +307,7 @@ static const struct {
   { TOP, "https://host/disk", NULL, EPERM, PROTOCOL ("https://host/disk") },
   { TOP, "fat:/etc", NULL, EPERM, PROTOCOL ("fat:/etc") },
   { TOP, "a:b.img", NULL, EPERM, PROTOCOL ("a:b.img") },
-  { TOP, "C:\\disk.vhd", NULL, EPERM, PROTOCOL ("C:\\disk.vhd") },
+  { TOP, "C:\\disk.vhd", NULL, EPERM, PROTOCOL ("C:\\\\disk.vhd") },
   { TOP, ":", NULL, EPERM, PROTOCOL (":") },
   { TOP, "file:nbd:host", NULL, EPERM, PROTOCOL ("nbd:host") },
   { TOP, "nbd:host", "/", EPERM, PROTOCOL ("nbd:host") },

@@ -149,7 +149,7 @@ START_TEST (test_differencing)
                   "\"time-stamp\":\"2000-01-01T23:59:59Z\","
                   "\"name\":\"p\xc3\xa9\",\"locators\":["
                   "{\"code\":\"W2ru\",\"offset\":3072,\"space\":1,"
-                  "\"length\":14,\"path\":\".\\\\a.vhd\"},"
+                  "\"length\":14,\"path\":\".\\\\\\\\a.vhd\"},"
                   "{\"code\":\"MacX\",\"offset\":3584,\"space\":1,"
                   "\"length\":10,\"path\":\"file://./b\"},"
                   "{\"code\":\"Wi2r\",\"offset\":4096,\"space\":1,"

@@ -58,9 +58,9 @@ write_to_sink (struct export *export, struct vdisk_error *error)
     return 0;
   }
   if (!export->sink->has_begun)
-    return error_set (error, why.errnum, "%s", why.message);
+    return error_set (error, why.errnum, "%s", error_raw (&why));
   return error_set (error, why.errnum, "%s, after %" PRIu64 " of %" PRIu64
-                    " bytes", why.message, export->done, export->total);
+                    " bytes", error_raw (&why), export->done, export->total);
 }
 
 /* Nothing that is read may be what is written to. */

@@ -197,7 +197,7 @@ write_oldest (struct pipeline *pipeline, struct vdisk_error *error)
     return -1;
   if (piece->status == -1)
     return error_set (error, piece->error.errnum, "%s",
-                      piece->error.message);
+                      error_raw (&piece->error));
   if (pipeline->ops->write (pipeline->opaque, piece, error) == -1)
     return -1;
   pipeline->written++;

@@ -171,7 +171,7 @@ copy_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
                        take_extent, &copying, error) == -1)
       return -1;
     if (why.errnum != 0 || copy_found (&copying) == -1)
-      return error_set (error, why.errnum, "%s", why.message);
+      return error_set (error, why.errnum, "%s", error_raw (&why));
   }
   return 0;
 }

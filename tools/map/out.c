@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "util/escape.h"
+
 #define FORMAT_MAX 4096
 
 void
@@ -37,10 +39,12 @@ out_format (struct out *out, const char *format, ...)
 void
 out_name (struct out *out, const char *name)
 {
-  for (; *name; ++name) {
-    const unsigned char c = *name;
+  size_t left = strlen (name), used, put;
+  char one[4];
 
-    out_bytes (out, c < 0x20 || c == 0x7f ? "?" : name, 1);
+  for (; left > 0; name += used, left -= used) {
+    put = escape_first (one, name, left, &used);
+    out_bytes (out, one, put);
   }
 }
 

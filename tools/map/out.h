@@ -29,8 +29,7 @@ void out_flush (struct out *out);
 void out_format (struct out *out, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
-/* Put a name, of any length, fit for a terminal: control characters become
- * question marks. */
+/* Put a name, of any length, escaped as util/escape.h says. */
 void out_name (struct out *out, const char *name);
 
 /* How many digits a number has. */

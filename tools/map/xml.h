@@ -6,8 +6,8 @@
 
 #include "map/out.h"
 
-/* Put any text so that it is itself in an XML document: escaped, and with
- * a replacement character for what is not UTF-8 or not allowed in XML. */
+/* Put any text, escaped as util/escape.h says, and so that this is itself
+ * in an XML document. */
 void xml_put_text (struct out *out, const char *text);
 
 /* The same, with the middle left out if it is longer than 'max'
