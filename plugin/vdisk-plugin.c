@@ -37,11 +37,13 @@ static char *filename;          /* or NBD URI */
 static struct vdisk_options *options;
 static struct vdisk *vdisk;
 
+/* nbdkit knows where errors go (--log), and nothing between them and debug
+ * messages. */
 static void
 warn (void *opaque, const char *message)
 {
   (void) opaque;
-  fprintf (stderr, "nbdkit: vdisk: warning: %s\n", message);
+  nbdkit_error ("warning: %s", message);
 }
 
 static void
