@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void __syslog_chk (int priority, int flag, const char *format, ...);
+void __syslog_chk (int priority, int flag, const char *format, ...)
+  __attribute__ ((format (printf, 3, 4)));
 void __vsyslog_chk (int priority, int flag, const char *format,
-                    va_list args);
+                    va_list args)
+  __attribute__ ((format (printf, 3, 0)));
 
 void
 __vsyslog_chk (int priority, int flag, const char *format, va_list args)
