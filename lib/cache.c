@@ -6,10 +6,12 @@
 
 #include "cache.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "debug.h"
 #include "error.h"
 
 enum state { LOADING, LOADED, FAILED };
@@ -31,6 +33,7 @@ struct cache {
   size_t bucket_count;          /* a power of two */
   size_t item_count;
   struct item *newest, *oldest;
+  uint64_t hits, misses, evictions;
 };
 
 #define BUCKETS_MIN 64
@@ -167,6 +170,7 @@ evict (struct cache *cache)
     unlink_from_order (cache, item);
     unlink_from_table (cache, item);
     cache->used -= item->entry.size + ITEM_COST;
+    cache->evictions++;
     unreference (item);
   }
 }
@@ -188,6 +192,7 @@ load_item (struct cache *cache, uint64_t key,
   item->state = LOADING;
   item->references = 2;         /* the table's and the caller's */
   link_in_table (cache, item);
+  cache->misses++;
 
   pthread_mutex_unlock (&cache->lock);
   item->entry.value = load (opaque, key, &item->entry.size, error);
@@ -214,6 +219,7 @@ static struct item *
 await_item (struct cache *cache, struct item *item)
 {
   item->references++;
+  cache->hits++;
   if (item->state == LOADED && item != cache->newest) {
     unlink_from_order (cache, item);
     link_as_newest (cache, item);
@@ -278,6 +284,25 @@ cache_used (struct cache *cache)
   used = cache->used;
   pthread_mutex_unlock (&cache->lock);
   return used;
+}
+
+void
+cache_debug (struct cache *cache, const struct vdisk_options *options,
+             const char *file, const char *name)
+{
+  uint64_t hits, misses, evictions;
+  size_t used;
+
+  pthread_mutex_lock (&cache->lock);
+  hits = cache->hits;
+  misses = cache->misses;
+  evictions = cache->evictions;
+  used = cache->used;
+  pthread_mutex_unlock (&cache->lock);
+  if (hits + misses > 0)
+    debug_message (options, "%s: %s: %" PRIu64 " hits, %" PRIu64 " misses, %"
+                   PRIu64 " evictions, %zu of %zu bytes used", file, name,
+                   hits, misses, evictions, used, cache->budget);
 }
 
 void

@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "debug.h"
 #include "error.h"
 #include "format/format.h"
 #include "options.h"
@@ -33,6 +34,53 @@ open_reference (const struct opening *opening, const struct layer *from,
                          reference->names[i], opening->options, error);
 }
 
+/* How a source is locked, for debug messages. */
+static const char *
+lock_text (const struct source *source)
+{
+  switch (source->lock) {
+  case SOURCE_NOT_A_FILE: return "";
+  case SOURCE_LOCKED: return ", locked (bytes 100, 201 and 203, shared)";
+  case SOURCE_NO_LOCKS: return ", not locked: its file system has no locks";
+  case SOURCE_FORCE_SHARE: return ", not locked (force-share)";
+  }
+  return "";
+}
+
+/* Tell that a source was opened: the i-th name of a reference led to it, or
+ * it is the top image. */
+static void
+tell_opened (const struct opening *opening, const struct source *source,
+             const struct layer *from, const struct reference *reference,
+             size_t i)
+{
+  const char *origin;
+
+  if (from == NULL) {
+    debug_message (opening->options, "%s: opened as the image: %" PRIu64
+                   " bytes%s%s", source->name, source->size,
+                   source->sparse ? ", sparse" : "", lock_text (source));
+    return;
+  }
+  origin = reference->origins[i];
+  debug_message (opening->options, "%s: opened as %s '%s'%s%s%s of %s: %"
+                 PRIu64 " bytes%s%s", source->name, reference->role,
+                 reference->names[i], *origin ? " (" : "", origin,
+                 *origin ? ")" : "", from->source->name, source->size,
+                 source->sparse ? ", sparse" : "", lock_text (source));
+}
+
+/* Tell what a name of a reference did not lead to. */
+static void
+tell_passed_over (const struct opening *opening, const struct layer *from,
+                  size_t i, const struct vdisk_error *why)
+{
+  const char *origin = from->backing.origins[i];
+
+  debug_message (opening->options, "%s%s%s%s: passed over", error_raw (why),
+                 *origin ? " (" : "", origin, *origin ? ")" : "");
+}
+
 static int
 open_data_file (const struct opening *opening, struct layer *layer,
                 struct vdisk_error *error)
@@ -44,6 +92,8 @@ open_data_file (const struct opening *opening, struct layer *layer,
   data = open_reference (opening, layer, &layer->data_file, 0, error);
   if (data == NULL)
     return -1;
+  data->options = opening->options;
+  tell_opened (opening, data, layer, &layer->data_file, 0);
   layer->data = data;
   return 0;
 }
@@ -82,6 +132,7 @@ open_layer (const struct opening *opening, struct source *source,
     return NULL;
   }
   layer->source = layer->data = source;
+  source->options = opening->options;
   layer->options = opening->options;
   layer->depth = depth;
   layer->inspect_only = opening->chain->inspect_only;
@@ -93,6 +144,9 @@ open_layer (const struct opening *opening, struct source *source,
     layer_close (layer);
     return NULL;
   }
+  debug_message (opening->options, "%s: layer %u: %s, a disk of %" PRIu64
+                 " bytes", source->name, depth, layer->format->name,
+                 layer->size);
   return layer;
 }
 
@@ -144,6 +198,7 @@ open_below (const struct opening *opening, size_t i,
   source = open_reference (opening, last, &last->backing, i, error);
   if (source == NULL)
     return NULL;
+  tell_opened (opening, source, last, &last->backing, i);
   format = NULL;
   if (check_for_loop (chain, source, error) == 0)
     format = format_below (last, source, error);
@@ -183,6 +238,7 @@ open_below_by_any_name (const struct opening *opening,
 
     if (layer)
       return layer;
+    tell_passed_over (opening, last, i, &why);
     if (best.errnum == 0 || best.errnum == ENOENT)
       best = why;
   }
@@ -226,6 +282,7 @@ chain_open (struct source *top, const struct vdisk_options *options,
   }
   chain->inspect_only = resolver == NULL;
   chain->host_holes = options->host_holes;
+  tell_opened (&opening, top, NULL, NULL, 0);
   layer = open_layer (&opening, top, format_of_top (top, options), 0, error);
   while (layer) {
     append_layer (chain, layer);

@@ -41,6 +41,13 @@ cluster_cache_new (const struct chain *chain, size_t budget)
 }
 
 void
+cluster_cache_debug (const struct cluster_cache *clusters,
+                     const struct vdisk_options *options, const char *file)
+{
+  cache_debug (clusters->cache, options, file, "cluster cache");
+}
+
+void
 cluster_cache_free (struct cluster_cache *clusters)
 {
   if (clusters) {

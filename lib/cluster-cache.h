@@ -20,6 +20,11 @@ struct cluster_cache *cluster_cache_new (const struct chain *chain,
                                          size_t budget);
 void cluster_cache_free (struct cluster_cache *cache);
 
+/* Tell by a debug message what it was good for. */
+void cluster_cache_debug (const struct cluster_cache *clusters,
+                          const struct vdisk_options *options,
+                          const char *file);
+
 /* Read the guest bytes of 'packed', which is all or a part of one
  * compressed cluster, into 'buffer'.  A whole cluster is inflated there
  * directly and not kept. */

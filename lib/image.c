@@ -12,6 +12,7 @@
 
 #include "chain.h"
 #include "cluster-cache.h"
+#include "debug.h"
 #include "describe.h"
 #include "error.h"
 #include "extents.h"
@@ -251,8 +252,12 @@ vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
              uint64_t offset, struct vdisk_error *error)
 {
   struct reading reading = { .buffer = buffer, .offset = offset };
+  const uint64_t since = debug_clock (vdisk->options);
+  const int r = walk (vdisk, offset, count, read_intervals, &reading, error);
 
-  return walk (vdisk, offset, count, read_intervals, &reading, error);
+  debug_slow (vdisk->options, since, vdisk_layer_file (vdisk, 0), "read",
+              count, offset);
+  return r;
 }
 
 static int
@@ -271,8 +276,13 @@ vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   struct extents extents = {
     .chain = vdisk->chain, .callback = callback, .opaque = opaque,
   };
+  const uint64_t since = debug_clock (vdisk->options);
+  const int r = walk_once (vdisk, offset, count, report_intervals, &extents,
+                           error);
 
-  return walk_once (vdisk, offset, count, report_intervals, &extents, error);
+  debug_slow (vdisk->options, since, vdisk_layer_file (vdisk, 0), "extents",
+              count, offset);
+  return r;
 }
 
 static int
@@ -300,7 +310,12 @@ int
 vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
                 struct vdisk_error *error)
 {
-  return walk (vdisk, offset, count, prefetch_intervals, NULL, error);
+  const uint64_t since = debug_clock (vdisk->options);
+  const int r = walk (vdisk, offset, count, prefetch_intervals, NULL, error);
+
+  debug_slow (vdisk->options, since, vdisk_layer_file (vdisk, 0), "prefetch",
+              count, offset);
+  return r;
 }
 
 struct vdisk *
@@ -397,6 +412,12 @@ vdisk_close (struct vdisk *vdisk)
 {
   if (vdisk == NULL)
     return;
+  if (vdisk->clusters && vdisk->intervals) {
+    const char *file = vdisk_layer_file (vdisk, 0);
+
+    interval_cache_debug (vdisk->intervals, vdisk->options, file);
+    cluster_cache_debug (vdisk->clusters, vdisk->options, file);
+  }
   cluster_cache_free (vdisk->clusters);
   interval_cache_free (vdisk->intervals);
   chain_close (vdisk->chain);

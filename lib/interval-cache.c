@@ -55,6 +55,13 @@ interval_cache_new (const struct chain *chain, size_t budget)
 }
 
 void
+interval_cache_debug (const struct interval_cache *map,
+                      const struct vdisk_options *options, const char *file)
+{
+  cache_debug (map->cache, options, file, "interval cache");
+}
+
+void
 interval_cache_free (struct interval_cache *map)
 {
   if (map) {

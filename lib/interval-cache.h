@@ -28,6 +28,11 @@ struct interval_cache *interval_cache_new (const struct chain *chain,
                                            size_t budget);
 void interval_cache_free (struct interval_cache *cache);
 
+/* Tell by a debug message what it was good for. */
+void interval_cache_debug (const struct interval_cache *map,
+                           const struct vdisk_options *options,
+                           const char *file);
+
 /* Get the segment that holds the guest offset, which lies within the
  * disk.  -1 if some of it cannot be mapped; the rest may still be had
  * from chain_map. */

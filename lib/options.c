@@ -117,6 +117,16 @@ options_advise_sharing (const struct vdisk_options *options,
 }
 
 void
+vdisk_options_set_debug_callback (struct vdisk_options *options,
+                                  vdisk_debug_callback *callback,
+                                  void *opaque, unsigned slow_milliseconds)
+{
+  options->debug_callback = callback;
+  options->debug_opaque = opaque;
+  options->slow_milliseconds = callback ? slow_milliseconds : 0;
+}
+
+void
 options_warn (const struct vdisk_options *options, const char *format, ...)
 {
   struct vdisk_error printable = { 0 };

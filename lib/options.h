@@ -33,6 +33,9 @@ struct vdisk_options {
   enum vdisk_syntax syntax;         /* in which messages name options */
   vdisk_warning_callback *warning_callback;
   void *warning_opaque;
+  vdisk_debug_callback *debug_callback;
+  void *debug_opaque;
+  unsigned slow_milliseconds;       /* 0: no request is slow */
 };
 
 /* A copy that does not depend on the original, and warns whom that warns.

@@ -20,11 +20,16 @@ struct vdisk_options;
 /* A VHD has up to eight locators, and the parent's name. */
 #define REFERENCE_NAMES_MAX 9
 
+/* Room for what says of a name where in the image it is. */
+#define REFERENCE_ORIGIN_SIZE 32
+
 struct reference {
   const char *role;             /* "backing file", "parent", "data file";
                                    NULL: there is no reference */
   char *names[REFERENCE_NAMES_MAX];     /* owned; the first that leads to
                                            the right file counts */
+  char origins[REFERENCE_NAMES_MAX][REFERENCE_ORIGIN_SIZE];
+                                        /* "" if there is just one place */
   size_t name_count;
   const struct format *format;  /* what the image says of the format, or
                                    NULL to probe by magic */

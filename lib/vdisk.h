@@ -135,6 +135,21 @@ enum vdisk_syntax {
 void vdisk_options_set_syntax (struct vdisk_options *options,
                                enum vdisk_syntax syntax);
 
+/* Takes one debug message: what the library does. */
+typedef void vdisk_debug_callback (void *opaque, const char *message);
+
+/* Where debug messages go: which files are opened and why, which locks are
+ * taken, which references are followed and which not, connections to NBD
+ * servers that are made again, what caches were good for, when the handle is
+ * closed, and calls to read, to tell extents and to prefetch that take at
+ * least 'slow_milliseconds' (0: none are told).  For 'callback' and 'opaque'
+ * the same holds as for those of warnings.  Without a callback, which is the
+ * default, this costs nothing. */
+void vdisk_options_set_debug_callback (struct vdisk_options *options,
+                                       vdisk_debug_callback *callback,
+                                       void *opaque,
+                                       unsigned slow_milliseconds);
+
 /* Is this an NBD URI for vdisk_open, rather than the name of a file?  It
  * is if it starts with nbd://, nbds://, nbd+unix://, nbds+unix://,
  * nbd+vsock:// or nbds+vsock://.  Returns 1 or 0. */

@@ -114,6 +114,9 @@ add_name (struct layer *layer, const char *what, char *text,
   for (i = 0; i < backing->name_count; ++i)
     if (strcmp (name, backing->names[i]) == 0)
       return 0;
+  if (backing->name_count < REFERENCE_NAMES_MAX)
+    snprintf (backing->origins[backing->name_count], REFERENCE_ORIGIN_SIZE,
+              "%s", what);
   if (reference_add_name (backing, name, strlen (name)) == -1)
     return error_no_memory (error, layer->source->name);
   return 0;

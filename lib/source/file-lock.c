@@ -118,7 +118,7 @@ lock_as (int fd, const char *name, const struct role *role,
   const int r = take_locks (fd, name, role, error);
 
   if (r != 0)
-    return r == 1 ? 0 : -1;
+    return r;
   return look_for_others (fd, name, role, error);
 }
 

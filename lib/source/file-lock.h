@@ -11,8 +11,8 @@
 #include "vdisk.h"
 
 /* Take the locks of a reader on 'fd' and look whether somebody writes.
- * Returns 0, also where the file system knows no such locks; -1 with
- * EBUSY if there is a writer.  The locks go when the last descriptor of
+ * Returns 0; 1 where the file system knows no such locks; -1 with EBUSY
+ * if there is a writer.  The locks go when the last descriptor of
  * the open file is closed. */
 int file_lock_for_reading (int fd, const char *name,
                            struct vdisk_error *error);

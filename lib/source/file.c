@@ -233,6 +233,20 @@ examine (struct file *file, struct vdisk_error *error)
   return S_ISREG (st.st_mode) ? look_for_first_hole (file, error) : 0;
 }
 
+static int
+lock (struct file *file, bool force_share, struct vdisk_error *error)
+{
+  struct source *source = &file->source;
+  int r;
+
+  source->lock = SOURCE_FORCE_SHARE;
+  if (force_share)
+    return 0;
+  r = file_lock_for_reading (file->fd, source->name, error);
+  source->lock = r == 1 ? SOURCE_NO_LOCKS : SOURCE_LOCKED;
+  return r == -1 ? -1 : 0;
+}
+
 struct source *
 source_file (const char *name, int fd, bool force_share,
              struct vdisk_error *error)
@@ -254,7 +268,7 @@ source_file (const char *name, int fd, bool force_share,
   }
   if (examine (file, error) == -1)
     goto fail;
-  if (!force_share && file_lock_for_reading (fd, name, error) == -1)
+  if (lock (file, force_share, error) == -1)
     goto fail;
   return &file->source;
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ struct pool {
   pthread_cond_t given;
   size_t idle_count;
   struct nbd_handle *idle[CONNECTIONS_MAX];     /* NULL: to be made anew */
+  _Atomic unsigned reconnects, reconnects_told;
 };
 
 /* Does the server still serve what it did? */
@@ -137,7 +139,17 @@ pool_take (struct pool *pool, struct vdisk_error *error)
   nbd = reconnect (pool, CONNECT_LIMIT, error);
   if (nbd == NULL)
     pool_give (pool, NULL);
+  else
+    pool->reconnects++;
   return nbd;
+}
+
+unsigned
+pool_new_reconnects (struct pool *pool)
+{
+  const unsigned n = pool->reconnects;
+
+  return atomic_exchange (&pool->reconnects_told, n) == n ? 0 : n;
 }
 
 void

@@ -24,6 +24,10 @@ void pool_close (struct pool *pool);
  * serves something else than it did. */
 struct nbd_handle *pool_take (struct pool *pool, struct vdisk_error *error);
 
+/* How many connections have been made again so far; 0 if that is the same
+ * as at the last call. */
+unsigned pool_new_reconnects (struct pool *pool);
+
 /* Give back what pool_take returned, dead or alive. */
 void pool_give (struct pool *pool, struct nbd_handle *nbd);
 

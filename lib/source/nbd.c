@@ -17,6 +17,7 @@
 
 #include <libnbd.h>
 
+#include "debug.h"
 #include "error.h"
 #include "source/nbd-pool.h"
 #include "source/read-ahead.h"
@@ -64,13 +65,26 @@ source_is_nbd_uri (const char *path)
   return false;
 }
 
+/* Take a connection, and tell if some had to be made again since. */
+static struct nbd_handle *
+take_connection (const struct nbd *nbd, struct vdisk_error *error)
+{
+  struct nbd_handle *connection = pool_take (nbd->pool, error);
+  const unsigned reconnects = pool_new_reconnects (nbd->pool);
+
+  if (reconnects > 0)
+    debug_message (nbd->source.options, "%s: connected again, %u "
+                   "times so far", nbd->source.name, reconnects);
+  return connection;
+}
+
 /* One request, of a size and at an offset that the server takes. */
 static int
 request (const struct nbd *nbd, void *buffer, size_t count, uint64_t offset,
          struct vdisk_error *error)
 {
   struct vdisk_error why = { 0 };
-  struct nbd_handle *connection = pool_take (nbd->pool, &why);
+  struct nbd_handle *connection = take_connection (nbd, &why);
 
   if (connection) {
     if (nbd_pread (connection, buffer, count, offset, 0) == -1)
@@ -213,7 +227,7 @@ ask_status (struct nbd *nbd, uint64_t offset, struct answer *answer,
     .callback = take_extents, .user_data = answer,
   };
   struct vdisk_error why = { 0 };
-  struct nbd_handle *connection = pool_take (nbd->pool, &why);
+  struct nbd_handle *connection = take_connection (nbd, &why);
 
   if (connection) {
     if (nbd_block_status (connection, count, offset, callback, 0) == -1)
@@ -280,7 +294,7 @@ nbd_source_prefetch (struct source *source, uint64_t offset, uint64_t count)
   uint64_t n;
 
   if (nbd->export.has_cache)
-    connection = pool_take (nbd->pool, NULL);
+    connection = take_connection (nbd, NULL);
   if (connection == NULL)
     return;
   for (offset = round_down (offset, nbd->export.minimum); offset < end;

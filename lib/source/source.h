@@ -42,6 +42,14 @@ struct source_ops {
   void (*close) (struct source *source);
 };
 
+/* How a file is kept from being written by others. */
+enum source_lock {
+  SOURCE_NOT_A_FILE,        /* there is nothing to lock */
+  SOURCE_LOCKED,            /* by QEMU's locks of a reader */
+  SOURCE_NO_LOCKS,          /* its file system has none */
+  SOURCE_FORCE_SHARE,       /* nobody wanted it */
+};
+
 /* Implementations embed this as their first member. */
 struct source {
   const struct source_ops *ops;
@@ -52,6 +60,9 @@ struct source {
   char *directory;        /* where it was found, absolute and without
                              symbolic links; NULL: only 'name' is known */
   uint64_t size;
+  enum source_lock lock;
+  const struct vdisk_options *options;  /* whose debug messages tell of it;
+                             NULL until it is part of a chain */
   bool sparse;            /* false: 'extent' can find nothing but data */
   uint64_t device, inode; /* identity, for finding loops; 0, 0: unknown */
   struct read_ahead *ahead;     /* for small reads of tables; owned by the

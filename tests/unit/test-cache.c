@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -254,6 +255,40 @@ START_TEST (budget_is_exact)
   ck_assert (!touch (cache, &loads, 2));
   ck_assert (!touch (cache, &loads, 3));
   ck_assert (touch (cache, &loads, 1));
+  cache_free (cache);
+}
+END_TEST
+
+static void
+keep_message (void *opaque, const char *message)
+{
+  snprintf (opaque, 200, "%s", message);
+}
+
+/* The figures of a cache; nothing of one that was not used. */
+START_TEST (debug)
+{
+  const size_t cost = cost_of (100);
+  struct cache *cache = new_cache (2 * cost);
+  struct vdisk_options *options = vdisk_options_new ();
+  struct loads loads = { .size = 100 };
+  char message[200] = "", expected[200];
+
+  ck_assert_ptr_nonnull (options);
+  vdisk_options_set_debug_callback (options, keep_message, message, 0);
+  cache_debug (cache, options, "disk", "some cache");
+  ck_assert_str_eq (message, "");
+  touch (cache, &loads, 1);
+  touch (cache, &loads, 2);
+  touch (cache, &loads, 3);                     /* 1 goes */
+  touch (cache, &loads, 3);
+  cache_release (cache, cache_find (cache, 2));
+  ck_assert_ptr_null (cache_find (cache, 1));
+  cache_debug (cache, options, "disk", "some cache");
+  snprintf (expected, sizeof expected, "disk: some cache: 2 hits, 3 misses, "
+            "1 evictions, %zu of %zu bytes used", 2 * cost, 2 * cost);
+  ck_assert_str_eq (message, expected);
+  vdisk_options_free (options);
   cache_free (cache);
 }
 END_TEST
@@ -663,6 +698,7 @@ main (void)
   tcase_add_test (tcase, used_counts_bookkeeping);
   tcase_add_test (tcase, eviction_order);
   tcase_add_test (tcase, budget_is_exact);
+  tcase_add_test (tcase, debug);
   tcase_add_test (tcase, large_value);
   tcase_add_loop_test (tcase, tiny_budget, 0, COUNT (tiny));
   tcase_add_test (tcase, survives_eviction);

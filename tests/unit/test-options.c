@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "debug.h"
 #include "error.h"
 #include "format/format.h"
 #include "options.h"
@@ -402,6 +403,36 @@ START_TEST (warnings)
 }
 END_TEST
 
+START_TEST (debug_messages)
+{
+  struct vdisk_options *options = new_options ();
+  struct vdisk_error kept = { 0 };
+
+  debug_message (NULL, "nobody %s", "listens");
+  debug_message (options, "nobody %s", "listens");
+  ck_assert_uint_eq (debug_clock (options), 0);
+  vdisk_options_set_debug_callback (options, keep, &kept, 0);
+  ck_assert_uint_eq (debug_clock (options), 0);
+  debug_message (options, "%s: opened", "a\nb");
+  ck_assert_int_eq (kept.errnum, 1);
+  ck_assert_str_eq (kept.message, "a\\x0ab: opened");
+  debug_slow (options, 0, "disk", "read", 512, 0);
+  ck_assert_int_eq (kept.errnum, 1);
+  vdisk_options_set_debug_callback (options, keep, &kept, 1000);
+  ck_assert_uint_gt (debug_clock (options), 0);
+  debug_slow (options, debug_clock (options), "disk", "read", 512, 0);
+  ck_assert_int_eq (kept.errnum, 1);
+  debug_slow (options, debug_clock (options) - 2000000000, "disk", "read",
+              512, 1024);
+  ck_assert_int_eq (kept.errnum, 2);
+  ck_assert_ptr_nonnull (strstr (kept.message, "disk: read of 512 bytes at "
+                                 "offset 1024 took 2"));
+  vdisk_options_set_debug_callback (options, NULL, NULL, 1000);
+  ck_assert_uint_eq (debug_clock (options), 0);
+  vdisk_options_free (options);
+}
+END_TEST
+
 START_TEST (warning_too_long)
 {
   struct vdisk_options *options = new_options ();
@@ -436,6 +467,7 @@ main (void)
   tcase_add_test (tcase, advice);
   tcase_add_test (tcase, warnings);
   tcase_add_test (tcase, warning_too_long);
+  tcase_add_test (tcase, debug_messages);
   suite_add_tcase (suite, tcase);
 
   tcase = tcase_create ("directories");
