@@ -50,6 +50,6 @@ error_add (struct vdisk_error *error, const char *format, ...)
   va_end (args);
 
   length = strlen (error->message);
-  copy_printable (error->message + length, sizeof error->message - length,
-                  text);
+  escape_text (error->message + length, sizeof error->message - length, text,
+               strlen (text));
 }

@@ -6,7 +6,7 @@ _vdisk ()
     local current=${COMP_WORDS[COMP_CWORD]} option=''
     local commands='check export help info map read_headers
         read_headers_interval'
-    local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share --help'
+    local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share -v --verbose --help'
     local values='' options=''
 
     COMPREPLY=()

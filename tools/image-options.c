@@ -10,11 +10,21 @@
 #include "tool.h"
 #include "util/suggestion.h"
 
+/* With --verbose a request that takes so long is told. */
+#define SLOW_MILLISECONDS 100
+
 static void
 warn (void *opaque, const char *message)
 {
   (void) opaque;
   complain ("warning: %s", message);
+}
+
+static void
+debug (void *opaque, const char *message)
+{
+  (void) opaque;
+  complain ("debug: %s", message);
 }
 
 struct vdisk_options *
@@ -91,6 +101,11 @@ image_options_take (struct vdisk_options *options, const char *command,
   const char *value = optarg;
   struct vdisk_error error;
 
+  if (opt == OPTION_VERBOSE) {
+    vdisk_options_set_debug_callback (options, debug, NULL,
+                                      SLOW_MILLISECONDS);
+    return true;
+  }
   if (opt == OPTION_FORCE_SHARE && value == NULL)
     value = "true";
   if (vdisk_options_set (options, longopts[index].name, value,

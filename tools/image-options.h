@@ -15,7 +15,8 @@
 enum {
   OPTION_IMAGE = 256,           /* any of IMAGE_OPTIONS */
   OPTION_FORCE_SHARE,           /* may come without a value */
-  OPTION_COMMAND,               /* the first free value */
+  OPTION_VERBOSE = 'v',
+  OPTION_COMMAND = OPTION_FORCE_SHARE + 1,      /* the first free value */
 };
 
 /* For a command's table of struct option. */
@@ -26,7 +27,11 @@ enum {
   { "sector-bitmaps", required_argument, NULL, OPTION_IMAGE },          \
   { "host-holes",     required_argument, NULL, OPTION_IMAGE },          \
   { "cache-size",     required_argument, NULL, OPTION_IMAGE },          \
-  { "force-share",    optional_argument, NULL, OPTION_FORCE_SHARE }
+  { "force-share",    optional_argument, NULL, OPTION_FORCE_SHARE }, \
+  { "verbose",        no_argument,       NULL, OPTION_VERBOSE }
+
+/* For a command's string of short options. */
+#define IMAGE_SHORT_OPTIONS "v"
 
 /* Their part of a command's --help. */
 #define IMAGE_OPTIONS_HELP                                              \
@@ -41,7 +46,8 @@ enum {
 "  --sector-bitmaps=RULE   honour, ignore: bitmaps of dynamic VHDs\n"   \
 "  --host-holes=RULE       auto, off: look for holes of the file\n"     \
 "  --cache-size=SIZE       memory for all caches (default: 16M)\n"      \
-"  --force-share           open an image even if it is being written\n"
+"  --force-share           open an image even if it is being written\n"  \
+"  -v, --verbose           say on standard error what is done\n"
 
 /* Options with their defaults that print warnings on standard error, and
  * are named in messages as on the command line.  Never NULL: without memory the program ends. */

@@ -30,11 +30,14 @@ complain (const char *format, ...)
   va_list args;
 
   fflush (stdout);
+  /* Warnings and debug messages come from any thread. */
+  flockfile (stderr);
   fputs ("vdisk: ", stderr);
   va_start (args, format);
   vfprintf (stderr, format, args);
   va_end (args);
   fputc ('\n', stderr);
+  funlockfile (stderr);
 }
 
 int

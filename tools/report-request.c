@@ -46,7 +46,8 @@ take_options (struct report_request *request, int argc, char **argv,
   bool right = true;
 
   while (right &&
-         (opt = next_option (argc, argv, "", longopts, &index)) != -1)
+         (opt = next_option (argc, argv, IMAGE_SHORT_OPTIONS, longopts,
+                             &index)) != -1)
     switch (opt) {
     case OPTION_OUTPUT:
       right = take_output (request, argv[0]);
@@ -59,6 +60,7 @@ take_options (struct report_request *request, int argc, char **argv,
       return true;
     case OPTION_IMAGE:
     case OPTION_FORCE_SHARE:
+    case OPTION_VERBOSE:
       right = image_options_take (request->options, argv[0], opt, longopts,
                                   index);
       break;

@@ -108,6 +108,7 @@ sort > expected << 'END'
 --size
 --threads
 --uuid
+--verbose
 END
 diff -u expected named || die "the help names other options"
 checked "the help names the options"

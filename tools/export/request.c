@@ -417,6 +417,7 @@ take_option (struct parsing *parsing, int opt, int index)
   case OPTION_OVA_XML:        return take_name (index, &options->ova_xml);
   case OPTION_IMAGE:
   case OPTION_FORCE_SHARE:
+  case OPTION_VERBOSE:
     return image_options_take (request->image_options, "export", opt,
                                longopts, index);
   default:
@@ -539,7 +540,8 @@ parse (struct parsing *parsing, int argc, char **argv)
 {
   int opt, index = 0;
 
-  while ((opt = next_option (argc, argv, "O:c", longopts, &index)) != -1)
+  while ((opt = next_option (argc, argv, IMAGE_SHORT_OPTIONS "O:c", longopts,
+                             &index)) != -1)
     if (!take_option (parsing, opt, index))
       return false;
   return parsing->request->help ||

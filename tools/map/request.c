@@ -121,6 +121,7 @@ take_option (struct map_request *request, int opt,
   case OPTION_HELP:         return request->help = true;
   case OPTION_IMAGE:
   case OPTION_FORCE_SHARE:
+  case OPTION_VERBOSE:
     return image_options_take (request->options, request->command, opt,
                                longopts, index);
   default:
@@ -156,7 +157,8 @@ map_request_parse (struct map_request *request, int argc, char **argv)
     request->is_alias ? alias_longopts : map_longopts;
   int opt, index = 0;
 
-  while ((opt = next_option (argc, argv, "", longopts, &index)) != -1)
+  while ((opt = next_option (argc, argv, IMAGE_SHORT_OPTIONS, longopts,
+                             &index)) != -1)
     if (!take_option (request, opt, longopts, index))
       return NULL;
   if (request->help)
