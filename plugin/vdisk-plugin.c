@@ -33,6 +33,10 @@
 #define PREFERRED_MIN 512
 #define PREFERRED_MAX (256 << 10)
 
+/* nbdkit -D vdisk.slow=MILLISECONDS sets it. */
+extern int vdisk_debug_slow;
+int vdisk_debug_slow;
+
 static char *filename;          /* or NBD URI */
 static struct vdisk_options *options;
 static struct vdisk *vdisk;
@@ -44,6 +48,13 @@ warn (void *opaque, const char *message)
 {
   (void) opaque;
   nbdkit_error ("warning: %s", message);
+}
+
+static void
+debug (void *opaque, const char *message)
+{
+  (void) opaque;
+  nbdkit_debug ("%s", message);
 }
 
 static void
@@ -139,6 +150,9 @@ vdisk_get_ready (void)
 {
   struct vdisk_error error;
 
+  vdisk_options_set_debug_callback (options, debug, NULL,
+                                    vdisk_debug_slow > 0
+                                    ? vdisk_debug_slow : 0);
   vdisk = vdisk_open (filename, options, &error);
   if (vdisk == NULL) {
     nbdkit_error ("%s", error.message);
