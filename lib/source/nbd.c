@@ -19,12 +19,12 @@
 
 #include "debug.h"
 #include "error.h"
-#include "source/nbd-pool.h"
 #include "source/read-ahead.h"
 #include "source/stretches.h"
 #include "util/align.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"
+#include "util/nbd-pool.h"
 
 /* How many stretches are remembered, and how many of one answer. */
 #define STRETCHES_MAX (64 << 10)
@@ -43,8 +43,8 @@ enum { NBD_HOLE = LIBNBD_STATE_HOLE, NBD_ZERO = LIBNBD_STATE_ZERO };
 
 struct nbd {
   struct source source;
-  struct export export;
-  struct pool *pool;
+  struct nbd_export export;
+  struct nbd_pool *pool;
   struct stretches *stretches;
   _Atomic uint64_t status_size; /* how much to ask for next: a power of
                                    two */
@@ -65,17 +65,18 @@ source_is_nbd_uri (const char *path)
   return false;
 }
 
-/* Take a connection, and tell if some had to be made again since. */
-static struct nbd_handle *
-take_connection (const struct nbd *nbd, struct vdisk_error *error)
+/* Make a request, and tell if connections had to be made again since. */
+static int
+make_request (const struct nbd *nbd, const struct nbd_request *request,
+              struct vdisk_error *error)
 {
-  struct nbd_handle *connection = pool_take (nbd->pool, error);
-  const unsigned reconnects = pool_new_reconnects (nbd->pool);
+  const int r = nbd_pool_request (nbd->pool, request, error);
+  const unsigned reconnects = nbd_pool_new_reconnects (nbd->pool);
 
   if (reconnects > 0)
     debug_message (nbd->source.options, "%s: connected again, %u "
                    "times so far", nbd->source.name, reconnects);
-  return connection;
+  return r;
 }
 
 /* One request, of a size and at an offset that the server takes. */
@@ -83,15 +84,13 @@ static int
 request (const struct nbd *nbd, void *buffer, size_t count, uint64_t offset,
          struct vdisk_error *error)
 {
+  const struct nbd_request read = {
+    .command = NBD_COMMAND_READ, .offset = offset, .count = count,
+    .to = buffer,
+  };
   struct vdisk_error why = { 0 };
-  struct nbd_handle *connection = take_connection (nbd, &why);
 
-  if (connection) {
-    if (nbd_pread (connection, buffer, count, offset, 0) == -1)
-      error_record (&why, EIO, "%s", connection_error_text ());
-    pool_give (nbd->pool, connection);
-  }
-  if (why.errnum != 0)
+  if (make_request (nbd, &read, &why) == -1)
     return error_set (error, EIO, "%s: reading %zu bytes at offset %" PRIu64
                       ": %s", nbd->source.name, count, offset,
                       error_raw (&why));
@@ -186,21 +185,18 @@ add_extent (struct answer *answer, uint64_t length, uint32_t flags)
   return true;
 }
 
-static int
-take_extents (void *opaque, const char *context, uint64_t offset,
-              uint32_t *entries, size_t count, int *error)
+static void
+take_extents (void *opaque, uint64_t offset, const uint32_t *entries,
+              size_t count)
 {
   struct answer *answer = opaque;
   size_t i;
 
-  (void) error;
-  if (strcmp (context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0 ||
-      offset != answer->next)
-    return 0;
+  if (offset != answer->next)
+    return;
   for (i = 0; i + 1 < count; i += 2)
     if (!add_extent (answer, entries[i], entries[i + 1]))
       break;
-  return 0;
 }
 
 /* Answers that fill the row are wasted in part; those of few extents make
@@ -223,18 +219,13 @@ ask_status (struct nbd *nbd, uint64_t offset, struct answer *answer,
   const uint64_t asked = atomic_load (&nbd->status_size);
   const uint64_t count = min_u64 (min_u64 (asked, STATUS_MOST),
                                   nbd->source.size - offset);
-  const nbd_extent_callback callback = {
-    .callback = take_extents, .user_data = answer,
+  const struct nbd_request status = {
+    .command = NBD_COMMAND_STATUS, .offset = offset, .count = count,
+    .extents = take_extents, .opaque = answer,
   };
   struct vdisk_error why = { 0 };
-  struct nbd_handle *connection = take_connection (nbd, &why);
 
-  if (connection) {
-    if (nbd_block_status (connection, count, offset, callback, 0) == -1)
-      error_record (&why, EIO, "%s", connection_error_text ());
-    pool_give (nbd->pool, connection);
-  }
-  if (why.errnum != 0)
+  if (make_request (nbd, &status, &why) == -1)
     return error_set (error, EIO, "%s: block status of %" PRIu64 " bytes at "
                       "offset %" PRIu64 ": %s", nbd->source.name, count,
                       offset, error_raw (&why));
@@ -290,22 +281,21 @@ nbd_source_prefetch (struct source *source, uint64_t offset, uint64_t count)
 {
   const struct nbd *nbd = (const struct nbd *) source;
   const uint64_t end = offset + count;
-  struct nbd_handle *connection = NULL;
+  struct nbd_request cache = { .command = NBD_COMMAND_CACHE };
   uint64_t n;
 
-  if (nbd->export.has_cache)
-    connection = take_connection (nbd, NULL);
-  if (connection == NULL)
+  if (!nbd->export.has_cache)
     return;
   for (offset = round_down (offset, nbd->export.minimum); offset < end;
        offset += n) {
     n = min_u64 (nbd->export.maximum,
                  round_up (end - offset, nbd->export.minimum));
     n = min_u64 (n, nbd->source.size - offset);
-    if (nbd_cache (connection, n, offset, 0) == -1)
+    cache.offset = offset;
+    cache.count = n;
+    if (make_request (nbd, &cache, NULL) == -1)
       break;
   }
-  pool_give (nbd->pool, connection);
 }
 
 static void
@@ -313,7 +303,7 @@ nbd_source_close (struct source *source)
 {
   struct nbd *nbd = (struct nbd *) source;
 
-  pool_close (nbd->pool);
+  nbd_pool_close (nbd->pool);
   stretches_free (nbd->stretches);
   read_ahead_free (source->ahead);
   free (source->name);
@@ -330,6 +320,10 @@ static const struct source_ops nbd_ops = {
 struct source *
 source_nbd_open (const char *uri, struct vdisk_error *error)
 {
+  const struct nbd_config config = {
+    .uri = uri, .wants_status = true, .reconnects = true, .cancel_fd = -1,
+    .limits = NBD_LIMITS_DEFAULT,
+  };
   struct nbd *nbd = calloc (1, sizeof *nbd);
   struct vdisk_error why = { 0 };
 
@@ -348,7 +342,7 @@ source_nbd_open (const char *uri, struct vdisk_error *error)
     error_no_memory (error, uri);
     goto fail;
   }
-  nbd->pool = pool_open (uri, &nbd->export, &why);
+  nbd->pool = nbd_pool_open (&config, &nbd->export, &why);
   if (nbd->pool == NULL) {
     error_record (error, why.errnum, "%s: %s", uri, error_raw (&why));
     goto fail;

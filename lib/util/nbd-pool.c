@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Free connections are a stack, so that one thread uses one of them. */
+
+#include "util/nbd-pool.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "error.h"
+#include "util/minmax.h"
+
+#define CONNECTIONS_MAX 4
+
+/* A server may let in fewer than it could be asked to, and leave the next
+ * waiting.  So each may take so many times as long as the first, but at
+ * least so long (in milliseconds). */
+#define CONNECT_MORE_FACTOR 10
+#define CONNECT_MORE_LEAST 200
+
+struct nbd_pool {
+  struct nbd_config config;
+  char *uri;
+  struct nbd_export export;     /* as it was when the pool was opened */
+  pthread_mutex_t lock;         /* of what follows */
+  pthread_cond_t given;
+  size_t idle_count;
+  struct nbd_connection *idle[CONNECTIONS_MAX]; /* NULL: to be made anew */
+  _Atomic unsigned reconnects, reconnects_told;
+};
+
+/* Does the server still serve what it did? */
+static int
+check_export (const struct nbd_export *was, const struct nbd_export *is,
+              struct vdisk_error *error)
+{
+  if (is->size != was->size)
+    return error_set (error, EIO, "the server's disk has %" PRIu64 " bytes "
+                      "now, it had %" PRIu64 " when it was opened", is->size,
+                      was->size);
+  if (was->has_status && !is->has_status)
+    return error_set (error, EIO, "the server has no block status any more");
+  if (is->minimum > was->minimum || is->maximum < was->maximum)
+    return error_set (error, EIO, "the server takes other block sizes than "
+                      "before");
+  return 0;
+}
+
+static struct nbd_connection *
+connect_again (const struct nbd_pool *pool, unsigned limit,
+               struct vdisk_error *error)
+{
+  struct nbd_connection *connection;
+  struct nbd_export export;
+
+  connection = nbd_connection_open (&pool->config, &limit, &export, error);
+  if (connection && check_export (&pool->export, &export, error) == -1) {
+    nbd_connection_close (connection);
+    return NULL;
+  }
+  return connection;
+}
+
+/* More connections help, but are not needed. */
+static void
+connect_more (struct nbd_pool *pool, unsigned first_took)
+{
+  const uint64_t patience = CONNECT_MORE_FACTOR * (uint64_t) first_took;
+  const unsigned limit = min_u64 (pool->config.limits.connect,
+                                  max_u64 (CONNECT_MORE_LEAST, patience));
+  struct nbd_connection *connection;
+
+  while (pool->idle_count < CONNECTIONS_MAX) {
+    connection = connect_again (pool, limit, NULL);
+    if (connection == NULL)
+      return;
+    pool->idle[pool->idle_count++] = connection;
+  }
+}
+
+struct nbd_pool *
+nbd_pool_open (const struct nbd_config *config, struct nbd_export *export,
+               struct vdisk_error *error)
+{
+  struct nbd_pool *pool = calloc (1, sizeof *pool);
+  unsigned limit = config->limits.connect;
+  struct nbd_connection *connection;
+
+  if (pool == NULL || (pool->uri = strdup (config->uri)) == NULL) {
+    error_record (error, ENOMEM, "out of memory");
+    free (pool);
+    return NULL;
+  }
+  pool->config = *config;
+  pool->config.uri = pool->uri;
+  pthread_mutex_init (&pool->lock, NULL);
+  pthread_cond_init (&pool->given, NULL);
+  connection = nbd_connection_open (&pool->config, &limit, &pool->export,
+                                    error);
+  if (connection == NULL) {
+    nbd_pool_close (pool);
+    return NULL;
+  }
+  pool->idle[pool->idle_count++] = connection;
+  if (pool->export.has_multi_conn)
+    connect_more (pool, limit);
+  *export = pool->export;
+  return pool;
+}
+
+void
+nbd_pool_close (struct nbd_pool *pool)
+{
+  if (pool == NULL)
+    return;
+  while (pool->idle_count > 0)
+    nbd_connection_close (pool->idle[--pool->idle_count]);
+  pthread_cond_destroy (&pool->given);
+  pthread_mutex_destroy (&pool->lock);
+  free (pool->uri);
+  free (pool);
+}
+
+/* One for this thread alone until it gives it back; NULL if there was an
+ * error. */
+static struct nbd_connection *
+take (struct nbd_pool *pool, struct vdisk_error *error)
+{
+  struct nbd_connection *connection;
+
+  pthread_mutex_lock (&pool->lock);
+  while (pool->idle_count == 0)
+    pthread_cond_wait (&pool->given, &pool->lock);
+  connection = pool->idle[--pool->idle_count];
+  pthread_mutex_unlock (&pool->lock);
+
+  if (connection && nbd_connection_is_alive (connection))
+    return connection;
+  nbd_connection_close (connection);
+  if (!pool->config.reconnects) {
+    error_record (error, ECONNRESET, "the server has hung up");
+    return NULL;
+  }
+  connection = connect_again (pool, pool->config.limits.connect, error);
+  if (connection)
+    pool->reconnects++;
+  return connection;
+}
+
+unsigned
+nbd_pool_new_reconnects (struct nbd_pool *pool)
+{
+  const unsigned n = pool->reconnects;
+
+  return atomic_exchange (&pool->reconnects_told, n) == n ? 0 : n;
+}
+
+static void
+give (struct nbd_pool *pool, struct nbd_connection *connection)
+{
+  pthread_mutex_lock (&pool->lock);
+  pool->idle[pool->idle_count++] = connection;
+  pthread_cond_signal (&pool->given);
+  pthread_mutex_unlock (&pool->lock);
+}
+
+int
+nbd_pool_request (struct nbd_pool *pool, const struct nbd_request *request,
+                  struct vdisk_error *error)
+{
+  struct nbd_connection *connection = take (pool, error);
+  int r = -1;
+
+  if (connection)
+    r = nbd_connection_request (connection, request, error);
+  give (pool, connection);
+  return r;
+}
