@@ -87,7 +87,8 @@ void nbd_connection_close (struct nbd_connection *connection);
  * the connection was not in use. */
 bool nbd_connection_is_alive (struct nbd_connection *connection);
 
-/* Ask, and wait for the answer. */
+/* Ask, and wait for the answer.  The error ESHUTDOWN says that the server
+ * is about to end, and has not done it. */
 int nbd_connection_request (struct nbd_connection *connection,
                             const struct nbd_request *request,
                             struct vdisk_error *error);

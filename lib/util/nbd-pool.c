@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Free connections are a stack, so that one thread uses one of them. */
+/* Free connections are a stack, so that one thread uses one of them.
+ *
+ * A server that is asked to end may wait until its clients have gone, and
+ * say ESHUTDOWN to all they ask until then.  So when one connection hears
+ * that, all of its generation are closed: those that are free at once, the
+ * others when they are given back.
+ */
 
 #include "util/nbd-pool.h"
 
@@ -21,14 +27,20 @@
 #define CONNECT_MORE_FACTOR 10
 #define CONNECT_MORE_LEAST 200
 
+struct member {
+  struct nbd_connection *connection;    /* NULL: to be made anew */
+  unsigned generation;
+};
+
 struct nbd_pool {
   struct nbd_config config;
   char *uri;
   struct nbd_export export;     /* as it was when the pool was opened */
   pthread_mutex_t lock;         /* of what follows */
   pthread_cond_t given;
+  unsigned generation;
   size_t idle_count;
-  struct nbd_connection *idle[CONNECTIONS_MAX]; /* NULL: to be made anew */
+  struct member idle[CONNECTIONS_MAX];
   _Atomic unsigned reconnects, reconnects_told;
 };
 
@@ -77,7 +89,7 @@ connect_more (struct nbd_pool *pool, unsigned first_took)
     connection = connect_again (pool, limit, NULL);
     if (connection == NULL)
       return;
-    pool->idle[pool->idle_count++] = connection;
+    pool->idle[pool->idle_count++].connection = connection;
   }
 }
 
@@ -104,7 +116,7 @@ nbd_pool_open (const struct nbd_config *config, struct nbd_export *export,
     nbd_pool_close (pool);
     return NULL;
   }
-  pool->idle[pool->idle_count++] = connection;
+  pool->idle[pool->idle_count++].connection = connection;
   if (pool->export.has_multi_conn)
     connect_more (pool, limit);
   *export = pool->export;
@@ -117,37 +129,39 @@ nbd_pool_close (struct nbd_pool *pool)
   if (pool == NULL)
     return;
   while (pool->idle_count > 0)
-    nbd_connection_close (pool->idle[--pool->idle_count]);
+    nbd_connection_close (pool->idle[--pool->idle_count].connection);
   pthread_cond_destroy (&pool->given);
   pthread_mutex_destroy (&pool->lock);
   free (pool->uri);
   free (pool);
 }
 
-/* One for this thread alone until it gives it back; NULL if there was an
- * error. */
-static struct nbd_connection *
+/* One for this thread alone until it gives it back; without a connection
+ * if there was an error. */
+static struct member
 take (struct nbd_pool *pool, struct vdisk_error *error)
 {
-  struct nbd_connection *connection;
+  struct member member;
 
   pthread_mutex_lock (&pool->lock);
   while (pool->idle_count == 0)
     pthread_cond_wait (&pool->given, &pool->lock);
-  connection = pool->idle[--pool->idle_count];
+  member = pool->idle[--pool->idle_count];
+  member.generation = pool->generation;
   pthread_mutex_unlock (&pool->lock);
 
-  if (connection && nbd_connection_is_alive (connection))
-    return connection;
-  nbd_connection_close (connection);
-  if (!pool->config.reconnects) {
+  if (member.connection && nbd_connection_is_alive (member.connection))
+    return member;
+  nbd_connection_close (member.connection);
+  member.connection = NULL;
+  if (pool->config.reconnects)
+    member.connection = connect_again (pool, pool->config.limits.connect,
+                                       error);
+  else
     error_record (error, ECONNRESET, "the server has hung up");
-    return NULL;
-  }
-  connection = connect_again (pool, pool->config.limits.connect, error);
-  if (connection)
+  if (member.connection)
     pool->reconnects++;
-  return connection;
+  return member;
 }
 
 unsigned
@@ -159,23 +173,64 @@ nbd_pool_new_reconnects (struct nbd_pool *pool)
 }
 
 static void
-give (struct nbd_pool *pool, struct nbd_connection *connection)
+give (struct nbd_pool *pool, struct member member)
 {
   pthread_mutex_lock (&pool->lock);
-  pool->idle[pool->idle_count++] = connection;
+  if (member.generation != pool->generation) {
+    nbd_connection_close (member.connection);
+    member.connection = NULL;
+  }
+  pool->idle[pool->idle_count++] = member;
   pthread_cond_signal (&pool->given);
   pthread_mutex_unlock (&pool->lock);
+}
+
+/* The server that a connection leads to is about to end. */
+static void
+leave_server (struct nbd_pool *pool, const struct member *member)
+{
+  size_t i;
+
+  pthread_mutex_lock (&pool->lock);
+  if (member->generation == pool->generation) {
+    pool->generation++;
+    for (i = 0; i < pool->idle_count; ++i) {
+      nbd_connection_close (pool->idle[i].connection);
+      pool->idle[i].connection = NULL;
+    }
+  }
+  pthread_mutex_unlock (&pool->lock);
+}
+
+/* 'error' is not NULL. */
+static int
+request_once (struct nbd_pool *pool, const struct nbd_request *request,
+              struct vdisk_error *error)
+{
+  struct member member = take (pool, error);
+  int r = -1;
+
+  if (member.connection)
+    r = nbd_connection_request (member.connection, request, error);
+  if (member.connection && r == -1 && error->errnum == ESHUTDOWN)
+    leave_server (pool, &member);
+  give (pool, member);
+  return r;
 }
 
 int
 nbd_pool_request (struct nbd_pool *pool, const struct nbd_request *request,
                   struct vdisk_error *error)
 {
-  struct nbd_connection *connection = take (pool, error);
-  int r = -1;
+  struct vdisk_error why = { 0 };
 
-  if (connection)
-    r = nbd_connection_request (connection, request, error);
-  give (pool, connection);
-  return r;
+  if (request_once (pool, request, &why) == 0)
+    return 0;
+  /* Such a server has not done it, and another may be there already. */
+  if (why.errnum == ESHUTDOWN && pool->config.reconnects) {
+    error_clear (&why);
+    if (request_once (pool, request, &why) == 0)
+      return 0;
+  }
+  return error_set (error, why.errnum, "%s", why.message);
 }

@@ -23,8 +23,8 @@ void nbd_pool_close (struct nbd_pool *pool);
 /* Ask over a connection that nobody uses; waits until there is one.  Where
  * the pool reconnects, a connection that has died is replaced first (which
  * is an error if the server has gone, or serves something else than it
- * did).  Elsewhere that is an error: what such a server was told to keep may
- * be lost. */
+ * did), and so are those to a server that is about to end.  Elsewhere that
+ * is an error: what such a server was told to keep may be lost. */
 int nbd_pool_request (struct nbd_pool *pool,
                       const struct nbd_request *request,
                       struct vdisk_error *error);

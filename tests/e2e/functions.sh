@@ -234,7 +234,10 @@ origin_restart ()
     local command=("$@") i
 
     case $1 in
-        qemu-nbd | python3) command=("${command[@]/SOCKET/$origin_socket}") ;;
+        qemu-nbd) command=("${command[@]/SOCKET/$origin_socket}") ;;
+        # Not the function of that name, which is another process.
+        python3) command=("$python" "${@:2}")
+                 command=("${command[@]/SOCKET/$origin_socket}") ;;
         *) command=("$NBDKIT" -f -U "$origin_socket" "$@") ;;
     esac
     "${command[@]}" > "$origin_socket.log" 2>&1 &
@@ -260,6 +263,34 @@ origin_stop ()
     wait "$origin_pid" 2>/dev/null || true
     forget_server "$origin_pid"
     rm -f "$origin_socket"
+}
+
+# origin_end: ask it kindly to end, which it does when its clients have gone;
+# until then it answers ESHUTDOWN.  Sets $ending_pid.
+origin_end ()
+{
+    ending_pid=$origin_pid
+    kill -TERM "$ending_pid"
+    rm -f "$origin_socket"
+}
+
+# ends_during COMMAND...: it ends, while a command is repeated that must not
+# fail.
+ends_during ()
+{
+    local i
+
+    for (( i = 0; i < 500; i++ )); do
+        "$@"
+        if ! kill -0 "$ending_pid" 2>/dev/null; then
+            wait "$ending_pid" 2>/dev/null || true
+            forget_server "$ending_pid"
+            checked "the server that was asked to end has ended"
+            return 0
+        fi
+        sleep 0.01
+    done
+    die "the server that was asked to end is still there"
 }
 
 # with_vdisk IMAGE [PARAM...] -- COMMAND...: run a command or function

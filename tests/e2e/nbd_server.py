@@ -4,22 +4,28 @@
 
   nbd_server.py SOCKET [--size BYTES] [--map LENGTH:FLAGS,...]
                 [--block MINIMUM:MAXIMUM] [--multi-conn] [--no-status]
-                [--extents N] [--lie NAME] [--lies N] [--honest N]
-                [--log FILE]
+                [--extents N] [--writable FILE] [--lie NAME] [--lies N]
+                [--honest N] [--log FILE]
 
 Byte n of the disk is (n // 512 + n) % 251 where its flags are 0.  The map
-is repeated to the end of the disk.  With --lie the server tells the truth
-in so many requests (--honest, default 0), then lies so many times (--lies,
-default 1), and is honest from then on; or, if it lies when a client
-connects, it does in every connection but the first so many.  The log has a line for each connection and request,
-N being the number of the connection: "connect N", "read N OFFSET COUNT",
-"status N OFFSET COUNT", and "refused N" after a request that is not aligned
-to the minimum block size, or too long.
+is repeated to the end of the disk; with --writable the disk is that file.
+With --lie the server tells the truth in so many requests (--honest, default
+0), then lies so many times (--lies, default 1), and is honest from then on;
+or, if it lies when a client connects, it does in every connection but the
+first so many.  The log has a line for each connection and request, N being
+the number of the connection: "connect N", "read N OFFSET COUNT", "status N
+OFFSET COUNT" and so on, "shutdown N" where it was refused for that, and
+"refused N" after a request that is not aligned to the minimum block size, or
+too long.
+
+On SIGTERM it lets nobody in any more, says ESHUTDOWN to all requests, and
+ends when its clients have gone.
 """
 
 import argparse
 import itertools
 import os
+import signal
 import socket
 import struct
 import sys
@@ -35,19 +41,24 @@ OPT_EXPORT_NAME, OPT_ABORT, OPT_INFO, OPT_GO = 1, 2, 6, 7
 OPT_STRUCTURED_REPLY, OPT_SET_META_CONTEXT = 8, 10
 REP_ACK, REP_INFO, REP_META_CONTEXT = 1, 3, 4
 REP_ERR_UNSUP = 1 << 31 | 1
-CMD_READ, CMD_DISC, CMD_BLOCK_STATUS = 0, 2, 7
+CMD_READ, CMD_WRITE, CMD_DISC, CMD_FLUSH = 0, 1, 2, 3
+CMD_WRITE_ZEROES, CMD_BLOCK_STATUS = 6, 7
+COMMANDS = {CMD_READ: "read", CMD_WRITE: "write", CMD_FLUSH: "flush",
+            CMD_WRITE_ZEROES: "zero", CMD_BLOCK_STATUS: "status"}
 CHUNK_NONE, CHUNK_DATA, CHUNK_STATUS, CHUNK_ERROR = 0, 1, 5, 1 << 15 | 1
-EINVAL = 22
+EINVAL, ESHUTDOWN = 22, 108
 CONTEXT = 7
 
-# What it can say that is wrong: when a client connects, to a read, and to
-# a block status request.
-AT_CONNECTING = ("other-size", "no-context", "other-block-size")
+# What it can say that is wrong: when a client connects, to a read, to a
+# block status request, and nothing at all to any of them.
+AT_CONNECTING = ("other-size", "no-context", "other-block-size", "silent",
+                 "turned-away")
 AT_READ = ("half", "twice", "outside", "nothing", "bad-magic", "hang-up",
            "mid-hang-up", "wrong-cookie", "too-long", "status-chunk")
 AT_STATUS = ("no-extents", "no-chunk", "zero-length", "beyond-request",
              "beyond-end", "odd-payload", "huge-payload", "wrong-context",
              "zero-after-data", "strange-flags", "hang-up-status")
+SILENT = tuple("silent-" + name for name in COMMANDS.values())
 
 
 def content(offset, count):
@@ -68,6 +79,11 @@ class Disk:
         self.period = sum(length for length, _ in self.pattern)
         self.args = args
         self.lock = threading.Lock()
+        self.ending = False
+        self.file = None
+        if args.writable:
+            self.file = os.open(args.writable, os.O_RDWR)
+            self.size = os.fstat(self.file).st_size
         self.honest = args.honest
         self.lies = args.lies
         self.log_file = open(args.log, "w") if args.log else None
@@ -118,6 +134,8 @@ class Disk:
                             most - periods * len(self.pattern)))
 
     def read(self, offset, count):
+        if self.file is not None:
+            return os.pread(self.file, count, offset)
         data = b""
         for length, flags in self.extents(offset, count, 1 << 30):
             data += bytes(length) if flags & 2 else content(offset, length)
@@ -153,7 +171,8 @@ class Connection:
     def information(self, lie):
         args = self.disk.args
         size = self.disk.size + (4096 if lie == "other-size" else 0)
-        flags = 1 | 2 | (1 << 8 if args.multi_conn else 0)
+        flags = 1 | (1 << 8 if args.multi_conn else 0)
+        flags |= 1 << 2 | 1 << 6 if args.writable else 2
         yield struct.pack(">HQH", 0, size, flags)
         if args.block or lie == "other-block-size":
             small, large = map(int, (args.block or "1:33554432").split(":"))
@@ -161,8 +180,16 @@ class Connection:
                 small = 8192
             yield struct.pack(">HIII", 3, small, max(small, 4096), large)
 
+    def say_nothing(self):
+        while True:
+            self.recv(1)
+
     def negotiate(self):
         lie = self.disk.lie(AT_CONNECTING)
+        if lie == "turned-away":
+            raise HangUp
+        if lie == "silent":
+            self.say_nothing()
         self.sock.sendall(struct.pack(">QQH", INIT_MAGIC, OPTION_MAGIC, 3))
         self.recv(4)
         while True:
@@ -259,28 +286,49 @@ class Connection:
         self.chunk(cookie, CHUNK_STATUS,
                    struct.pack(">I", context) + pairs, length=length)
 
+    def error(self, cookie, number):
+        self.chunk(cookie, CHUNK_ERROR, struct.pack(">IH", number, 0))
+
+    def write(self, cookie, offset, data):
+        os.pwrite(self.disk.file, data, offset)
+        self.chunk(cookie, CHUNK_NONE, b"")
+
     def is_wrong(self, command, offset, count):
         """Is the request one that the server has not said it takes?"""
-        small, large = map(int, (self.disk.args.block or
-                                 "1:33554432").split(":"))
-        return (command not in (CMD_READ, CMD_BLOCK_STATUS) or count == 0
+        args = self.disk.args
+        small, large = map(int, (args.block or "1:33554432").split(":"))
+        if command == CMD_FLUSH and args.writable:
+            return False
+        return (command not in COMMANDS or count == 0
+                or command not in (CMD_READ, CMD_BLOCK_STATUS)
+                and not args.writable
                 or offset + count > self.disk.size
                 or offset % small != 0 or count % small != 0
-                or command == CMD_READ and count > large)
+                or command in (CMD_READ, CMD_WRITE) and count > large)
 
     def serve_one(self):
         magic, _, command, cookie, offset, count = self.unpack(">IHHQQI")
         if magic != REQUEST_MAGIC or command == CMD_DISC:
             raise HangUp
-        name = {CMD_READ: "read", CMD_BLOCK_STATUS: "status"}.get(command)
+        data = self.recv(count) if command == CMD_WRITE else b""
+        name = COMMANDS.get(command)
         self.disk.log(name or command, self.number, offset, count)
-        if self.is_wrong(command, offset, count):
+        if self.disk.ending:
+            self.disk.log("shutdown", self.number)
+            self.error(cookie, ESHUTDOWN)
+        elif self.is_wrong(command, offset, count):
             self.disk.log("refused", self.number)
-            self.chunk(cookie, CHUNK_ERROR, struct.pack(">IH", EINVAL, 0))
+            self.error(cookie, EINVAL)
+        elif self.disk.args.lie == f"silent-{name}" and self.disk.lie(SILENT):
+            self.say_nothing()
         elif command == CMD_READ:
             self.read(cookie, offset, count)
-        else:
+        elif command == CMD_BLOCK_STATUS:
             self.block_status(cookie, offset, count)
+        elif command == CMD_FLUSH:
+            self.chunk(cookie, CHUNK_NONE, b"")
+        else:
+            self.write(cookie, offset, data or bytes(count))
 
     def run(self):
         try:
@@ -303,7 +351,9 @@ def main():
     parser.add_argument("--multi-conn", action="store_true")
     parser.add_argument("--no-status", action="store_true")
     parser.add_argument("--extents", type=int, default=1 << 20)
-    parser.add_argument("--lie", choices=AT_CONNECTING + AT_READ + AT_STATUS)
+    parser.add_argument("--writable")
+    parser.add_argument("--lie", choices=AT_CONNECTING + AT_READ + AT_STATUS
+                        + SILENT)
     parser.add_argument("--lies", type=int, default=1)
     parser.add_argument("--honest", type=int, default=0)
     parser.add_argument("--log")
@@ -313,10 +363,23 @@ def main():
     listening.bind(args.socket + ".new")
     listening.listen(32)
     os.rename(args.socket + ".new", args.socket)
-    for number in itertools.count():
-        sock, _ = listening.accept()
-        threading.Thread(target=Connection(sock, number, disk).run,
-                         daemon=True).start()
+    clients = []
+
+    def end(*_):
+        disk.ending = True
+        raise HangUp
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        for number in itertools.count():
+            sock, _ = listening.accept()
+            clients.append(threading.Thread(
+                target=Connection(sock, number, disk).run, daemon=True))
+            clients[-1].start()
+    except HangUp:
+        listening.close()
+    for client in clients:
+        client.join()
 
 
 if __name__ == "__main__":

@@ -34,6 +34,22 @@ said ()
 
 quiet () { [ -z "$(news)" ] || die "$(news)"; }
 
+# What a read says: "right", "wrong" or "error N".
+read_whole ()
+{
+    python3 - <<'END'
+import os
+from nbdclient import Client, NbdError
+with Client(os.environ["socket"]) as client:
+    try:
+        data = client.read(0, 4096)
+        print("right" if data == open("truth.raw", "rb").read(4096)
+              else "wrong")
+    except NbdError as e:
+        print("error", e.errno)
+END
+}
+
 # --- Errors --------------------------------------------------------------
 
 origin_start --filter=error file disk.raw \
@@ -125,6 +141,67 @@ while_reading ()
 with_vdisk "$origin" -- while_reading
 origin_stop
 
+# --- A server that is asked to end ---------------------------------------
+
+# It says ESHUTDOWN until its clients have gone.  They go over to the next
+# one, all four connections, and no request fails.
+small ()
+{
+    nbdcopy --synchronous --request-size=65536 "$uri" copy.raw
+    cmp "$wanted" copy.raw
+}
+gone_over ()
+{
+    small
+    origin_end
+    origin_restart "$@"
+    ends_during small
+    quiet
+}
+wanted=disk.raw
+for arg in "" multi-conn-mode=disable; do
+    # shellcheck disable=SC2206
+    serve=(${arg:+--filter=multi-conn} file disk.raw $arg)
+    origin_start "${serve[@]}"
+    forgotten=0
+    with_vdisk "$origin" -- gone_over "${serve[@]}"
+    origin_stop
+done
+origin_start qemu-nbd -r -t -e 9 -f raw -k SOCKET disk.raw
+forgotten=0
+with_vdisk "$origin" -- gone_over qemu-nbd -r -t -e 9 -f raw -k SOCKET disk.raw
+origin_stop
+serve=(python3 "$e2e/nbd_server.py" SOCKET --multi-conn)
+origin_start "${serve[@]}"
+nbdcopy "$origin" truth.raw
+wanted=truth.raw
+forgotten=0
+with_vdisk "$origin" -- gone_over "${serve[@]}"
+origin_stop
+
+# Its clients are let go also if no other is there.
+nobody_there ()
+{
+    nbdcopy "$uri" copy.raw
+    origin_end
+    for (( i = 0; i < 500; i++ )); do
+        kill -0 "$ending_pid" 2>/dev/null || break
+        read_whole > answer
+        sleep 0.01
+    done
+    forget_server "$ending_pid"
+    [ "$(cat answer)" = "error 5" ] || die "read: $(cat answer)"
+    said "socket=$origin_socket: reading 4096 bytes at offset 0: .*No such file"
+    origin_restart "${serve[@]}"
+    nbdcopy "$uri" copy.raw
+    cmp truth.raw copy.raw
+    checked "all is well"
+}
+origin_start "${serve[@]}"
+forgotten=0
+with_vdisk "$origin" -- nobody_there
+origin_stop
+
 # It has never been there.
 fails_with 'nbd\+unix:///\?socket=/nowhere: .*No such file' \
     "$VDISK" map 'nbd+unix:///?socket=/nowhere'
@@ -151,21 +228,6 @@ origin_stop
 lie_start ()
 {
     origin_start python3 "$e2e/nbd_server.py" SOCKET "$@"
-}
-
-read_whole ()
-{
-    python3 - <<'END'
-import os
-from nbdclient import Client, NbdError
-with Client(os.environ["socket"]) as client:
-    try:
-        data = client.read(0, 4096)
-        print("right" if data == open("truth.raw", "rb").read(4096)
-              else "wrong")
-    except NbdError as e:
-        print("error", e.errno)
-END
 }
 
 # lies_to_reads NAME REGEX: a read fails with this message.
