@@ -26,6 +26,14 @@ for output in "${outputs[@]}"; do
     interrupted INT out -O "$output" "$uri" out
     interrupted TERM - -O "$output" "$uri" -
 done
+# Where a second signal follows there may be no time to say how far it got.
+for output in "${outputs[@]}"; do
+    status=0
+    python3 "$e2e/interrupt.py" --twice TERM out \
+        "$VDISK" export -O "$output" "$uri" out 2> said || status=$?
+    told "SIGTERM twice, -O $output" interrupted
+    [ ! -e out ] || die "half a file is left"
+done
 for options in '-O qcow2 -c' '-O qcow2 --detect-zeroes' '-O vhd --fixed' \
                --prealloc --threads=1; do
     # shellcheck disable=SC2086
@@ -41,7 +49,7 @@ for output in "${outputs[@]}"; do
         mkfifo blocked
         exec 7<> blocked
         status=0
-        python3 "$e2e/interrupt.py" --after=0.2 $signal \
+        python3 "$e2e/interrupt.py" $signal blocked \
             "$VDISK" export -O "$output" disk.qcow2 blocked 2> said ||
             status=$?
         exec 7>&-
@@ -59,3 +67,38 @@ if [ $status -ne 1 ] && [ $status -ne 130 ]; then
     die "status $status where nobody reads a FIFO: $(cat said)"
 fi
 checked "interrupted where nobody reads a FIFO"
+
+# timeout(1) signals its child, and then its process group, so that the
+# second signal follows at any time, in any place.
+qemu-img create -q -f qcow2 large.qcow2 4G
+qemu-io -f qcow2 -c 'write -q -P 1 1M 300M' -c 'write -q -P 2 2G 300M' \
+    large.qcow2
+for delay in 0.01 0.03 0.05 0.1 0.15 0.2; do
+    for options in '-O raw' '-O qcow2' '-O qcow2 -c'; do
+        status=0
+        # shellcheck disable=SC2086
+        timeout "$delay" "$VDISK" export $options large.qcow2 out \
+            2> said || status=$?
+        [ $status -eq 124 ] || [ $status -eq 0 ] ||
+            die "timeout $delay, $options: status $status: $(cat said)"
+        [ $status -eq 0 ] || [ ! -e out ] ||
+            die "timeout $delay, $options: a file of $(stat -c %s out) bytes"
+        checked "timeout $delay, $options: $(cat said)"
+        rm -f out
+    done
+done
+
+# --- Servers that say nothing --------------------------------------------
+
+# A source: it cannot be left in the middle of a request, so the program ends
+# after a second, with less of a message.
+for word in read status; do
+    origin_start python3 "$e2e/nbd_server.py" SOCKET --size 8388608 \
+        --multi-conn --log log --lies 100 --lie silent-$word
+    status=0
+    python3 "$e2e/interrupt.py" --when=$word INT log \
+        "$VDISK" export "$origin" out 2> said || status=$?
+    told "a source is silent, $word" interrupted
+    [ ! -e out ] || die "half a file is left"
+    origin_stop
+done

@@ -29,10 +29,8 @@
  * inflated or fetched, and others would only be in its way. */
 #define WAITS_MAX 3
 
-/* How long an interrupt may go unnoticed while a thread is waited for, and
- * how long after one a thread is waited for at all. */
+/* How long an interrupt may go unnoticed while a thread is waited for. */
 #define NOTICE_NS 100000000
-#define PATIENCE_S 2
 
 struct pipeline {
   const struct pipeline_ops *ops;
@@ -312,22 +310,6 @@ pipeline_finish (struct pipeline *pipeline, struct vdisk_error *error)
   return 0;
 }
 
-/* A thread that reads from a server may never come back. */
-static void
-join_thread (pthread_t thread)
-{
-  struct timespec until;
-
-  if (!interrupted ()) {
-    pthread_join (thread, NULL);
-    return;
-  }
-  clock_gettime (CLOCK_REALTIME, &until);
-  until.tv_sec += PATIENCE_S;
-  if (pthread_timedjoin_np (thread, NULL, &until) != 0)
-    interrupt_exit ();
-}
-
 void
 pipeline_free (struct pipeline *pipeline)
 {
@@ -339,8 +321,10 @@ pipeline_free (struct pipeline *pipeline)
   pipeline->stopping = true;
   pthread_cond_broadcast (&pipeline->has_work);
   pthread_mutex_unlock (&pipeline->lock);
+  /* One that reads from a server may never come back; after an interrupt
+   * the program does not wait for long. */
   for (i = 0; i < pipeline->threads_started; ++i)
-    join_thread (pipeline->threads[i]);
+    pthread_join (pipeline->threads[i], NULL);
   for (i = 0; pipeline->pieces && i < pipeline->slots; ++i) {
     free (pipeline->pieces[i].buffer);
     free (pipeline->pieces[i].extra);

@@ -21,11 +21,16 @@
 #include "export/sink.h"
 #include "source/file-lock.h"
 #include "util/align.h"
+#include "util/minmax.h"
 
 /* Gives a pipe's reader and us less reason to wait for each other. */
 #define PIPE_SIZE (1 << 20)
 
 #define SECTOR 512
+
+/* A device that cannot zero by itself may take a second for so much; the
+ * kernel does not notice interrupts meanwhile. */
+#define ZERO_MAX (UINT64_C (64) << 20)
 
 struct file {
   struct sink sink;
@@ -137,25 +142,37 @@ file_write (struct sink *sink, const void *buffer, size_t count,
 
 /* Where a device cannot zero by itself the kernel writes zeros. */
 static int
+zero_sectors (struct file *file, uint64_t offset, uint64_t end,
+              struct vdisk_error *error)
+{
+  uint64_t range[2];
+
+  for (; offset < end; offset += range[1]) {
+    range[0] = offset;
+    range[1] = min_u64 (end - offset, ZERO_MAX);
+    if (interrupt_check (error) == -1)
+      return -1;
+    if (ioctl (file->fd, BLKZEROOUT, range) == -1)
+      return file_error (&file->sink, "zeroing", error);
+  }
+  return 0;
+}
+
+static int
 device_zero (struct sink *sink, uint64_t count, uint64_t offset,
              struct vdisk_error *error)
 {
-  const struct file *file = (const struct file *) sink;
-  const uint64_t end = offset + count;
   static const char zeros[SECTOR];
-  uint64_t range[2];
+  const uint64_t start = round_up (offset, sizeof zeros);
+  const uint64_t end = round_down (offset + count, sizeof zeros);
 
   /* The ioctl wants whole sectors. */
-  range[0] = round_up (offset, sizeof zeros);
-  if (range[0] >= round_down (end, sizeof zeros))
+  if (start >= end)
     return file_write (sink, zeros, count, offset, error);
-  range[1] = round_down (end, sizeof zeros) - range[0];
-  if (file_write (sink, zeros, range[0] - offset, offset, error) == -1)
+  if (file_write (sink, zeros, start - offset, offset, error) == -1 ||
+      zero_sectors ((struct file *) sink, start, end, error) == -1)
     return -1;
-  if (ioctl (file->fd, BLKZEROOUT, range) == -1)
-    return file_error (sink, "zeroing", error);
-  return file_write (sink, zeros, end - range[0] - range[1],
-                     range[0] + range[1], error);
+  return file_write (sink, zeros, offset + count - end, end, error);
 }
 
 static void
@@ -200,10 +217,10 @@ file_close (struct sink *sink)
 {
   struct file *file = (struct file *) sink;
 
-  interrupt_set_partial (NULL);
   if (file->path && file->is_regular && !file->is_finished &&
       (file->is_new || sink->has_begun))
     unlink (file->path);
+  interrupt_set_partial (NULL);
   if (file->fd >= 0)
     close (file->fd);
   pthread_mutex_destroy (&file->lock);
@@ -326,7 +343,7 @@ open_existing (const char *path)
 struct sink *
 sink_file_open (const char *path, struct vdisk_error *error)
 {
-  int fd = open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  int fd = interrupt_create (path);
   bool is_new = fd != -1;
   struct file *file;
 
