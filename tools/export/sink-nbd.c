@@ -1,73 +1,47 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A writable NBD server. */
+/* A writable NBD server.
+ *
+ * A connection that is lost is an error: a server that was started again
+ * may have forgotten what it was sent before.
+ */
 
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <libnbd.h>
-
 #include "error.h"
+#include "export/interrupt.h"
 #include "export/sink.h"
 #include "util/align.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"
-
-/* With a server that says it may be written so. */
-#define CONNECTIONS_MAX 4
+#include "util/nbd-pool.h"
 
 /* Requests are at most so long: data, of which a server may take less, and
  * zeros, which take a server long if it has to write them. */
 #define WRITE_MAX (UINT64_C (1) << 20)
 #define ZERO_MAX (UINT64_C (128) << 20)
 
-/* The protocol's own limit of a server's smallest request. */
-#define BLOCK_SIZE_MAX (64 << 10)
-
 struct nbd {
   struct sink sink;
-  uint64_t size;
-  uint32_t block_size;          /* what the server takes is aligned to it */
-  uint64_t write_max;           /* and writes at most so much */
-  unsigned connections;
-  pthread_mutex_t lock;         /* of what follows */
-  pthread_cond_t is_free;
-  struct nbd_handle *idle[CONNECTIONS_MAX];     /* nobody uses these */
-  unsigned idle_count;
+  struct nbd_export export;
+  struct nbd_pool *pool;
 };
 
+/* Ask the server, unless there was an interrupt. */
 static int
-nbd_error (const struct sink *sink, const char *doing,
-           struct vdisk_error *error)
+request (const struct nbd *nbd, const char *doing,
+         const struct nbd_request *what, struct vdisk_error *error)
 {
-  const int errnum = nbd_get_errno ();
+  struct vdisk_error why = { 0 };
 
-  return error_set (error, errnum ? errnum : EIO, "%s: %s: %s", sink->name,
-                    doing, nbd_get_error ());
-}
-
-static struct nbd_handle *
-take (struct nbd *nbd)
-{
-  struct nbd_handle *handle;
-
-  pthread_mutex_lock (&nbd->lock);
-  while (nbd->idle_count == 0)
-    pthread_cond_wait (&nbd->is_free, &nbd->lock);
-  handle = nbd->idle[--nbd->idle_count];
-  pthread_mutex_unlock (&nbd->lock);
-  return handle;
-}
-
-static void
-give_back (struct nbd *nbd, struct nbd_handle *handle)
-{
-  pthread_mutex_lock (&nbd->lock);
-  nbd->idle[nbd->idle_count++] = handle;
-  pthread_cond_signal (&nbd->is_free);
-  pthread_mutex_unlock (&nbd->lock);
+  if (nbd_pool_request (nbd->pool, what, &why) == 0)
+    return 0;
+  if (interrupt_check (error) == -1)
+    return -1;
+  return error_set (error, why.errnum, "%s: %s: %s", nbd->sink.name, doing,
+                    why.message);
 }
 
 /* The server's disk may be larger: what is past ours stays as it is. */
@@ -80,79 +54,85 @@ nbd_begin (struct sink *sink, uint64_t size, bool preallocate,
   if (preallocate)
     return error_set (error, EINVAL, "%s: --prealloc needs a regular file",
                       sink->name);
-  if (size > nbd->size)
+  if (size > nbd->export.size)
     return error_set (error, ENOSPC, "%s: the server's disk has %" PRIu64
                       " bytes, %" PRIu64 " are needed", sink->name,
-                      nbd->size, size);
-  return 0;
-}
-
-/* Write a part of one of the server's blocks, 'from' or zeros.  Nobody
- * else writes to that block at the same time: exporters divide the disk
- * among threads in larger pieces. */
-static int
-write_part (struct nbd *nbd, struct nbd_handle *handle, const char *from,
-            size_t count, uint64_t offset, struct vdisk_error *error)
-{
-  const uint64_t start = round_down (offset, nbd->block_size);
-  CLEANUP_FREE char *block = malloc (nbd->block_size);
-
-  if (block == NULL)
-    return error_no_memory (error, nbd->sink.name);
-  if (nbd_pread (handle, block, nbd->block_size, start, 0) == -1)
-    return nbd_error (&nbd->sink, "reading a block of which a part is "
-                      "written", error);
-  if (from)
-    memcpy (block + (offset - start), from, count);
-  else
-    memset (block + (offset - start), 0, count);
-  if (nbd_pwrite (handle, block, nbd->block_size, start, 0) == -1)
-    return nbd_error (&nbd->sink, "writing", error);
+                      nbd->export.size, size);
   return 0;
 }
 
 /* Write, or zero where 'from' is NULL, whole blocks. */
 static int
-write_blocks (struct nbd *nbd, struct nbd_handle *handle, const char *from,
-              uint64_t count, uint64_t offset, struct vdisk_error *error)
+write_blocks (const struct nbd *nbd, const char *from, uint64_t count,
+              uint64_t offset, struct vdisk_error *error)
 {
-  if (from ? nbd_pwrite (handle, from, count, offset, 0) == -1
-      : nbd_zero (handle, count, offset, 0) == -1)
-    return nbd_error (&nbd->sink, from ? "writing" : "zeroing", error);
-  return 0;
+  const struct nbd_request write = {
+    .command = from ? NBD_COMMAND_WRITE : NBD_COMMAND_ZERO,
+    .offset = offset, .count = count, .from = from,
+  };
+
+  return request (nbd, from ? "writing" : "zeroing", &write, error);
+}
+
+/* Write a part of one of the server's blocks, 'from' or zeros.  Nobody
+ * else writes to that block at the same time: exporters divide the disk
+ * among threads in larger pieces.  The last block of a disk may be
+ * shorter. */
+static int
+write_part (const struct nbd *nbd, const char *from, size_t count,
+            uint64_t offset, struct vdisk_error *error)
+{
+  const uint64_t start = round_down (offset, nbd->export.minimum);
+  const size_t length = min_u64 (nbd->export.minimum,
+                                 nbd->export.size - start);
+  CLEANUP_FREE char *block = malloc (length);
+  const struct nbd_request read = {
+    .command = NBD_COMMAND_READ, .offset = start, .count = length,
+    .to = block,
+  };
+
+  if (block == NULL)
+    return error_no_memory (error, nbd->sink.name);
+  if (request (nbd, "reading a block of which a part is written", &read,
+               error) == -1)
+    return -1;
+  if (from)
+    memcpy (block + (offset - start), from, count);
+  else
+    memset (block + (offset - start), 0, count);
+  return write_blocks (nbd, block, length, start, error);
 }
 
 /* How much of a range can be written at once: whole blocks, up to 'most',
  * or the part of a block that the range starts or ends in. */
 static uint64_t
-next_request (const struct nbd *nbd, uint64_t count, uint64_t offset,
+next_request (uint32_t block_size, uint64_t count, uint64_t offset,
               uint64_t most)
 {
-  const uint64_t into = offset & (nbd->block_size - 1);
+  const uint64_t into = offset & (block_size - 1);
 
-  if (into != 0 || count < nbd->block_size)
-    return min_u64 (count, nbd->block_size - into);
-  return round_down (min_u64 (count, most), nbd->block_size);
+  if (into != 0 || count < block_size)
+    return min_u64 (count, block_size - into);
+  return round_down (min_u64 (count, most), block_size);
 }
 
 /* Write a range, or make it zeros where 'from' is NULL. */
 static int
-write_range (struct nbd *nbd, const char *from, uint64_t count,
+write_range (const struct nbd *nbd, const char *from, uint64_t count,
              uint64_t offset, uint64_t most, struct vdisk_error *error)
 {
-  struct nbd_handle *handle = take (nbd);
+  const uint32_t block_size = nbd->export.minimum;
   uint64_t n;
   int r = 0;
 
   for (; count > 0 && r == 0; count -= n, offset += n) {
-    n = next_request (nbd, count, offset, most);
-    r = is_aligned (n | offset, nbd->block_size)
-      ? write_blocks (nbd, handle, from, n, offset, error)
-      : write_part (nbd, handle, from, n, offset, error);
+    n = next_request (block_size, count, offset, most);
+    r = is_aligned (n | offset, block_size)
+      ? write_blocks (nbd, from, n, offset, error)
+      : write_part (nbd, from, n, offset, error);
     if (from)
       from += n;
   }
-  give_back (nbd, handle);
   return r;
 }
 
@@ -160,43 +140,38 @@ static int
 nbd_write (struct sink *sink, const void *buffer, size_t count,
            uint64_t offset, struct vdisk_error *error)
 {
-  struct nbd *nbd = (struct nbd *) sink;
+  const struct nbd *nbd = (const struct nbd *) sink;
 
-  return write_range (nbd, buffer, count, offset, nbd->write_max, error);
+  return write_range (nbd, buffer, count, offset,
+                      min_u64 (nbd->export.maximum, WRITE_MAX), error);
 }
 
 static int
 zero_by_command (struct sink *sink, uint64_t count, uint64_t offset,
                  struct vdisk_error *error)
 {
-  return write_range ((struct nbd *) sink, NULL, count, offset, ZERO_MAX,
-                      error);
+  return write_range ((const struct nbd *) sink, NULL, count, offset,
+                      ZERO_MAX, error);
 }
 
 static int
 nbd_finish (struct sink *sink, struct vdisk_error *error)
 {
-  struct nbd *nbd = (struct nbd *) sink;
-  struct nbd_handle *handle = nbd->idle[0];
+  const struct nbd *nbd = (const struct nbd *) sink;
+  const struct nbd_request flush = { .command = NBD_COMMAND_FLUSH };
 
-  /* One is enough: several are used only where they see the same. */
-  if (nbd_can_flush (handle) == 1 && nbd_flush (handle, 0) == -1)
-    return nbd_error (sink, "flushing", error);
-  return 0;
+  /* One is enough: several connections are used only where they see the
+   * same. */
+  return nbd->export.has_flush ? request (nbd, "flushing", &flush, error)
+    : 0;
 }
 
 static void
 nbd_sink_close (struct sink *sink)
 {
   struct nbd *nbd = (struct nbd *) sink;
-  unsigned i;
 
-  for (i = 0; i < nbd->idle_count; ++i) {
-    nbd_shutdown (nbd->idle[i], 0);
-    nbd_close (nbd->idle[i]);
-  }
-  pthread_mutex_destroy (&nbd->lock);
-  pthread_cond_destroy (&nbd->is_free);
+  nbd_pool_close (nbd->pool);
   free (sink->name);
   free (nbd);
 }
@@ -217,55 +192,24 @@ static const struct sink_ops zeroing_ops = {
 };
 
 static int
-open_connection (struct nbd *nbd, struct vdisk_error *error)
+connect_pool (struct nbd *nbd, struct vdisk_error *error)
 {
-  struct nbd_handle *handle = nbd_create ();
+  const struct nbd_config config = {
+    .uri = nbd->sink.name, .cancel_fd = interrupt_descriptor (),
+    .limits = NBD_LIMITS_DEFAULT,
+  };
+  struct vdisk_error why = { 0 };
 
-  if (handle == NULL)
-    return nbd_error (&nbd->sink, "connecting", error);
-  if (nbd_connect_uri (handle, nbd->sink.name) == -1) {
-    nbd_error (&nbd->sink, "connecting", error);
-    nbd_close (handle);
+  nbd->pool = nbd_pool_open (&config, &nbd->export, &why);
+  if (interrupt_check (error) == -1)
     return -1;
-  }
-  nbd->idle[nbd->idle_count++] = handle;
-  return 0;
-}
-
-/* Find out what sizes of requests the server takes. */
-static int
-examine_block_sizes (struct nbd *nbd, struct vdisk_error *error)
-{
-  struct nbd_handle *handle = nbd->idle[0];
-  const int64_t least = nbd_get_block_size (handle, LIBNBD_SIZE_MINIMUM);
-  const int64_t most = nbd_get_block_size (handle, LIBNBD_SIZE_MAXIMUM);
-
-  nbd->block_size = least > 1 ? least : 1;
-  nbd->write_max = most > 0 ? min_u64 (most, WRITE_MAX) : WRITE_MAX;
-  if (!is_power_of_2 (nbd->block_size) || nbd->block_size > BLOCK_SIZE_MAX ||
-      nbd->write_max < nbd->block_size)
-    return error_set (error, ENOTSUP, "%s: the server takes requests of %"
-                      PRIi64 " to %" PRIi64 " bytes: the first must be a "
-                      "power of two up to %d, the second no less",
-                      nbd->sink.name, least, most, BLOCK_SIZE_MAX);
-  return 0;
-}
-
-static int
-examine (struct nbd *nbd, struct vdisk_error *error)
-{
-  struct nbd_handle *handle = nbd->idle[0];
-  const int64_t size = nbd_get_size (handle);
-
-  if (size == -1)
-    return nbd_error (&nbd->sink, "finding its size", error);
-  nbd->size = size;
-  if (nbd_is_read_only (handle) != 0)
+  if (nbd->pool == NULL)
+    return error_set (error, why.errnum, "%s: %s", nbd->sink.name,
+                      why.message);
+  if (nbd->export.is_read_only)
     return error_set (error, EROFS, "%s: the server's disk is read-only",
                       nbd->sink.name);
-  nbd->sink.ops = nbd_can_zero (handle) == 1 ? &zeroing_ops : &nbd_ops;
-  nbd->connections = nbd_can_multi_conn (handle) == 1 ? CONNECTIONS_MAX : 1;
-  return examine_block_sizes (nbd, error);
+  return 0;
 }
 
 struct sink *
@@ -277,19 +221,16 @@ sink_nbd_open (const char *uri, struct vdisk_error *error)
     error_no_memory (error, uri);
     return NULL;
   }
-  pthread_mutex_init (&nbd->lock, NULL);
-  pthread_cond_init (&nbd->is_free, NULL);
   nbd->sink.ops = &nbd_ops;
   nbd->sink.name = strdup (uri);
   if (nbd->sink.name == NULL) {
     error_no_memory (error, uri);
     goto fail;
   }
-  if (open_connection (nbd, error) == -1 || examine (nbd, error) == -1)
+  if (connect_pool (nbd, error) == -1)
     goto fail;
-  while (nbd->idle_count < nbd->connections)
-    if (open_connection (nbd, error) == -1)
-      goto fail;
+  if (nbd->export.has_zero)
+    nbd->sink.ops = &zeroing_ops;
   return &nbd->sink;
 
  fail:
