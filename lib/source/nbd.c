@@ -116,6 +116,20 @@ read_part_of_block (const struct nbd *nbd, void *buffer, size_t count,
   return 0;
 }
 
+/* Has the server said already that all of a range is zeros? */
+static bool
+is_known_as_zeros (const struct nbd *nbd, size_t count, uint64_t offset)
+{
+  const uint64_t end = offset + count;
+  struct stretch stretch;
+
+  for (; offset < end; offset = stretch.end)
+    if (!stretches_recall (nbd->stretches, offset, &stretch) ||
+        stretch.kind == VDISK_DATA)
+      return false;
+  return true;
+}
+
 static int
 nbd_source_pread (struct source *source, void *buffer, size_t count,
                   uint64_t offset, struct vdisk_error *error)
@@ -126,6 +140,10 @@ nbd_source_pread (struct source *source, void *buffer, size_t count,
   size_t n;
   int r;
 
+  if (is_known_as_zeros (nbd, count, offset)) {
+    memset (buffer, 0, count);
+    return 0;
+  }
   for (; count > 0; to += n, offset += n, count -= n) {
     if (is_aligned (offset, minimum) && count >= minimum) {
       n = round_down (min_u64 (count, nbd->export.maximum), minimum);
