@@ -29,10 +29,10 @@
 #include "util/minmax.h"
 
 /* When the result is not kept, as much is mapped at a time as gives about
- * so many intervals, but at most so many segments (a power of two): more
- * would cost memory for each thread, and gain nothing. */
+ * so many intervals, but no more than could give so many (a power of two):
+ * more would cost memory for each thread, and gain nothing. */
 #define BULK_INTERVALS 8192
-#define BULK_SEGMENTS 64
+#define BULK_INTERVALS_MAX (64 << 10)
 
 struct vdisk {
   struct vdisk_options *options;
@@ -200,7 +200,7 @@ walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
     if (list.count > BULK_INTERVALS && piece > segment_size)
       piece /= 2;
     else if (list.count <= BULK_INTERVALS / 2 &&
-             piece / BULK_SEGMENTS < segment_size && piece <= INT64_MAX / 2)
+             piece / BULK_INTERVALS_MAX < vdisk->chain->granularity)
       piece *= 2;
   }
   interval_list_free (&list);

@@ -12,10 +12,14 @@
 #include "util/align.h"
 #include "util/minmax.h"
 
-/* A segment is as large as so many intervals can be at the least, for that
- * is what it costs to make one: 8 KiB of an L2 table of QCOW2.  It is
- * smaller where the budget has no room for so many of this number. */
-#define SEGMENT_INTERVALS 1024
+/* A segment is as large as so many intervals can be at the least: making more
+ * for a small read at a random place costs more than the read (row 7 of the
+ * benchmark: 29,000 reads a second with 1024 of them, 64,000 with 64).  Where
+ * that is very little of the disk it is larger, for those who read it in
+ * order; where the budget has no room for so many of them it is smaller. */
+#define SEGMENT_INTERVALS 64
+#define SEGMENT_INTERVALS_MAX 1024
+#define SEGMENT_SIZE_WORTHWHILE (512 << 10)
 #define SEGMENTS_MIN 4
 
 struct interval_cache {
@@ -31,6 +35,9 @@ choose_segment_size (const struct chain *chain, size_t budget)
   const size_t room = budget / SEGMENTS_MIN / sizeof (struct interval);
   uint64_t intervals = SEGMENT_INTERVALS;
 
+  while (intervals < SEGMENT_INTERVALS_MAX &&
+         intervals * chain->granularity < SEGMENT_SIZE_WORTHWHILE)
+    intervals *= 2;
   while (intervals > 1 && intervals > room)
     intervals /= 2;
   return intervals * chain->granularity;
