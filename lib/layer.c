@@ -15,6 +15,7 @@
 #include "options.h"
 #include "source/source.h"
 #include "util/align.h"
+#include "util/cleanup.h"
 #include "util/minmax.h"
 
 void
@@ -40,6 +41,23 @@ layer_warn (const struct layer *layer, const char *format, ...)
   vsnprintf (text, sizeof text, format, args);
   va_end (args);
   options_warn (layer->options, "%s: %s", layer->source->name, text);
+}
+
+int
+layer_read_name (const struct layer *layer, struct reference *reference,
+                 uint64_t offset, uint32_t size, struct vdisk_error *error)
+{
+  CLEANUP_FREE char *name = malloc ((size_t) size + 1);
+  size_t length;
+
+  if (name == NULL)
+    return error_no_memory (error, layer->source->name);
+  if (source_pread (layer->source, name, size, offset, error) == -1)
+    return -1;
+  length = strnlen (name, size);
+  if (length > 0 && reference_add_name (reference, name, length) == -1)
+    return error_no_memory (error, layer->source->name);
+  return 0;
 }
 
 int

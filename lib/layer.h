@@ -61,6 +61,13 @@ void layer_record_error (const struct layer *layer,
 void layer_warn (const struct layer *layer, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
+/* For drivers: add the name that a field of 'size' bytes holds, known to be
+ * a few thousand at most, to a reference.  It ends at a NUL byte, if there
+ * is one, as in QEMU; an empty one is not added. */
+int layer_read_name (const struct layer *layer, struct reference *reference,
+                     uint64_t offset, uint32_t size,
+                     struct vdisk_error *error);
+
 /* For drivers: append an interval of a kind to 'out'. */
 static inline int
 layer_append (const struct layer *layer, struct interval_list *out,

@@ -60,7 +60,7 @@ open_refcounts (struct qcow2_walk *walk)
 }
 
 static void
-warn_of_features (struct qcow2_walk *walk)
+look_at_features (struct qcow2_walk *walk)
 {
   const uint64_t features = walk->qcow2->info.incompatible_features;
 
@@ -71,6 +71,12 @@ warn_of_features (struct qcow2_walk *walk)
   if (features & QCOW2_CORRUPT)
     finder_add (walk->finder, VDISK_WARNING, "header: the image is marked "
                 "corrupt (incompatible feature bit 1)");
+  if ((walk->qcow2->info.autoclear_features & QCOW2_DATA_FILE_RAW) &&
+      !(features & QCOW2_EXTERNAL_DATA))
+    finder_add (walk->finder, VDISK_ERROR, "header: the external data is "
+                "marked raw (autoclear feature bit 1), but there is none "
+                "(incompatible feature bit 2 is clear): nothing reads the "
+                "image");
 }
 
 static void
@@ -156,7 +162,7 @@ qcow2_check_header (struct qcow2_walk *walk)
     .offset = info->l1_table_offset, .entries = info->l1_size, .active = 1,
   };
 
-  warn_of_features (walk);
+  look_at_features (walk);
   add_area (walk, "header", 0, walk->layer->cluster_size);
   if (open_refcounts (walk) == -1)
     return -1;

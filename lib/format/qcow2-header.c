@@ -95,10 +95,10 @@ check_backing_name (const struct layer *layer,
 
   if (info->backing_file_offset == 0)
     return 0;
-  if (info->backing_file_size == 0 ||
-      info->backing_file_size > QCOW2_NAME_SIZE_MAX)
+  if (info->backing_file_size > QCOW2_NAME_SIZE_MAX)
     return layer_error (layer, error, EINVAL, "header: backing_file_size %"
-                        PRIu32 ", must be 1 to %d", info->backing_file_size,
+                        PRIu32 ", must be at most %d",
+                        info->backing_file_size,
                         QCOW2_NAME_SIZE_MAX);
   if (!range_within (info->backing_file_offset, info->backing_file_size,
                      cluster_size))
@@ -107,7 +107,8 @@ check_backing_name (const struct layer *layer,
                         ", must lie in the first cluster (%" PRIu64
                         " bytes)", info->backing_file_size,
                         info->backing_file_offset, cluster_size);
-  if (!range_within (info->backing_file_offset, info->backing_file_size,
+  if (info->backing_file_size > 0 &&
+      !range_within (info->backing_file_offset, info->backing_file_size,
                      layer->source->size))
     return layer_error (layer, error, EINVAL, "header: backing file name "
                         "of %" PRIu32 " bytes at offset %" PRIu64
@@ -184,8 +185,15 @@ static int
 check_data_file (const struct layer *layer, const struct qcow2_info *info,
                  struct vdisk_error *error)
 {
-  if (!(info->incompatible_features & QCOW2_EXTERNAL_DATA))
+  if (!(info->incompatible_features & QCOW2_EXTERNAL_DATA)) {
+    if ((info->autoclear_features & QCOW2_DATA_FILE_RAW) &&
+        !layer->inspect_only)
+      return layer_error (layer, error, EINVAL, "header: the external data "
+                          "is marked raw (autoclear feature bit 1), but "
+                          "there is none (incompatible feature bit 2 is "
+                          "clear)");
     return 0;
+  }
   if (info->data_file_size == 0 ||
       info->data_file_size > QCOW2_NAME_SIZE_MAX)
     return layer_error (layer, error, EINVAL, "header: the name of the "

@@ -13,7 +13,6 @@
 #include "format/qcow2.h"
 #include "source/source.h"
 #include "util/align.h"
-#include "util/cleanup.h"
 
 static bool
 qcow2_probe (const struct probe *probe)
@@ -26,31 +25,16 @@ qcow2_probe (const struct probe *probe)
   return get_be32 (magic) == QCOW2_MAGIC;
 }
 
-/* Read a name of 'size' bytes, known to be small, and make it the one
- * name of a reference. */
-static int
-read_name (const struct layer *layer, struct reference *reference,
-           uint64_t offset, uint32_t size, struct vdisk_error *error)
-{
-  CLEANUP_FREE char *name = malloc (size);
-
-  if (name == NULL)
-    return error_no_memory (error, layer->source->name);
-  if (source_pread (layer->source, name, size, offset, error) == -1)
-    return -1;
-  if (memchr (name, '\0', size) != NULL)
-    return layer_error (layer, error, EINVAL, "header: the name of the %s "
-                        "has a NUL byte in it", reference->role);
-  if (reference_add_name (reference, name, size) == -1)
-    return error_no_memory (error, layer->source->name);
-  return 0;
-}
-
 static int
 open_backing (struct layer *layer, const struct qcow2_info *info,
               struct vdisk_error *error)
 {
   if (info->backing_file_offset == 0)
+    return 0;
+  if (layer_read_name (layer, &layer->backing, info->backing_file_offset,
+                       info->backing_file_size, error) == -1)
+    return -1;
+  if (layer->backing.name_count == 0)
     return 0;
   layer->backing.role = "backing file";
   if (info->backing_format[0] != '\0') {
@@ -60,8 +44,7 @@ open_backing (struct layer *layer, const struct qcow2_info *info,
                           "file's format '%s' is not supported",
                           info->backing_format);
   }
-  return read_name (layer, &layer->backing, info->backing_file_offset,
-                    info->backing_file_size, error);
+  return 0;
 }
 
 static int
@@ -70,9 +53,14 @@ open_data_file (struct layer *layer, const struct qcow2_info *info,
 {
   if (!(info->incompatible_features & QCOW2_EXTERNAL_DATA))
     return 0;
+  if (layer_read_name (layer, &layer->data_file, info->data_file_offset,
+                       info->data_file_size, error) == -1)
+    return -1;
+  if (layer->data_file.name_count == 0)
+    return layer_error (layer, error, EINVAL, "header: the name of the "
+                        "external data file is empty");
   layer->data_file.role = "data file";
-  return read_name (layer, &layer->data_file, info->data_file_offset,
-                    info->data_file_size, error);
+  return 0;
 }
 
 static void

@@ -137,14 +137,13 @@ open_backing (struct layer *layer, const struct qed_info *info,
               struct vdisk_error *error)
 {
   const struct qed *qed = layer->state;
-  CLEANUP_FREE char *name = NULL;
 
   if (!(info->features & QED_F_BACKING_FILE))
     return 0;
-  if (info->name_size == 0 || info->name_size > QED_NAME_SIZE_MAX)
+  if (info->name_size > QED_NAME_SIZE_MAX)
     return layer_error (layer, error, EINVAL, "header: "
                         "backing_filename_size %" PRIu32
-                        ", must be 1 to %d", info->name_size,
+                        ", must be at most %d", info->name_size,
                         QED_NAME_SIZE_MAX);
   if (!range_within (info->name_offset, info->name_size, qed->header_bytes))
     return layer_error (layer, error, EINVAL, "header: backing file name "
@@ -152,20 +151,14 @@ open_backing (struct layer *layer, const struct qed_info *info,
                         ", must lie in the header's clusters (%" PRIu64
                         " bytes)", info->name_size, info->name_offset,
                         qed->header_bytes);
-  name = malloc (info->name_size);
-  if (name == NULL)
-    return error_no_memory (error, layer->source->name);
-  if (source_pread (layer->source, name, info->name_size,
-                    info->name_offset, error) == -1)
+  if (layer_read_name (layer, &layer->backing, info->name_offset,
+                       info->name_size, error) == -1)
     return -1;
+  if (layer->backing.name_count == 0)
+    return 0;
   layer->backing.role = "backing file";
-  if (memchr (name, '\0', info->name_size) != NULL)
-    return layer_error (layer, error, EINVAL, "header: the name of the %s "
-                        "has a NUL byte in it", layer->backing.role);
   if (info->features & QED_F_BACKING_FORMAT_NO_PROBE)
     layer->backing.format = &format_raw;
-  if (reference_add_name (&layer->backing, name, info->name_size) == -1)
-    return error_no_memory (error, layer->source->name);
   return 0;
 }
 

@@ -9,13 +9,16 @@ features QEMU cannot be told to make.
   qcow2_edit.py IMAGE l2 GUEST-OFFSET VALUE (the first 8 bytes)
   qcow2_edit.py IMAGE show-l2 GUEST-OFFSET
   qcow2_edit.py IMAGE forget-backing-format
+  qcow2_edit.py IMAGE autoclear BITS
+  qcow2_edit.py IMAGE backing-size BYTES    (those added are NULs)
 """
 
 import struct
 import sys
 
 OFFSET_MASK = 0x00fffffffffffe00
-SIZE_AT, L1_AT, INCOMPATIBLE_AT = 24, 40, 72
+BACKING_AT, SIZE_AT, L1_AT = 8, 24, 40
+INCOMPATIBLE_AT, AUTOCLEAR_AT = 72, 88
 EXTENDED_L2 = 1 << 4
 BACKING_FORMAT = 0xe2792aca
 
@@ -38,6 +41,20 @@ def set_size(path, size):
 def set_incompatible(path, bits):
     with open(path, "r+b") as f:
         put(f, INCOMPATIBLE_AT, get(f, INCOMPATIBLE_AT) | bits)
+
+
+def set_autoclear(path, bits):
+    with open(path, "r+b") as f:
+        put(f, AUTOCLEAR_AT, bits)
+
+
+def set_backing_size(path, size):
+    with open(path, "r+b") as f:
+        offset, old = get(f, BACKING_AT), get(f, BACKING_AT + 8, ">I")
+        f.seek(BACKING_AT + 8)
+        f.write(struct.pack(">I", size))
+        f.seek(offset + old)
+        f.write(bytes(max(size - old, 0)))
 
 
 def forget_backing_format(path):
@@ -83,6 +100,10 @@ def main():
         set_size(path, *values)
     elif what == "incompatible":
         set_incompatible(path, *values)
+    elif what == "autoclear":
+        set_autoclear(path, *values)
+    elif what == "backing-size":
+        set_backing_size(path, *values)
     elif what in ("l1", "l2"):
         with open(path, "r+b") as f:
             put(f, getattr(Position(f, values[0]), what), values[1])

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 # Incompatible feature bits: dirty is read, corrupt is read with a
-# warning, unknown ones are refused.
+# warning, unknown ones are refused.  An autoclear bit about a data file
+# that there is not is refused as well.
 
 . "$(dirname "$0")/functions.sh"
 
@@ -40,3 +41,18 @@ refused 'bit40\.qcow2: .*(40|0x10000000000)' bit40.qcow2
 make_image bit5.qcow2
 python3 "$e2e/qcow2_edit.py" bit5.qcow2 incompatible $((1 << 5 | 1))
 refused 'bit5\.qcow2: .*(5|0x20)' bit5.qcow2
+
+# What QEMU does not read either; it can be described, and checked.
+export VDISK=${VDISK:-$top/tools/vdisk}
+make_image raw.qcow2
+python3 "$e2e/qcow2_edit.py" raw.qcow2 autoclear 2
+! qemu-img convert -f qcow2 -O raw raw.qcow2 raw 2> /dev/null ||
+    die "QEMU reads it"
+refused 'raw\.qcow2: header: .*autoclear feature bit 1' raw.qcow2
+"$VDISK" info raw.qcow2 > /dev/null
+status=0
+"$VDISK" check raw.qcow2 > found || status=$?
+[ $status -eq 2 ] || die "check: status $status"
+grep -q 'error: header: .*autoclear feature bit 1' found ||
+    die "check does not tell: $(cat found)"
+checked "$(head -n 1 found)"

@@ -59,13 +59,9 @@ WE_REFUSE = {
     "QEMU reads zeros beyond the end of a file; here lost data is an error",
     r"L[12] table: .* has reserved bits set":
     "QEMU ignores bits that are reserved",
-    r"backing_file(name)?_size 0, must be":
-    "QEMU takes an empty name for no backing file",
     r"header_length .* must be a multiple of 8":
     "QEMU does not look at this rule of the specification",
     r"header_size 0, must be": "QEMU does not look at it",
-    r"name of the (backing|data) file has a NUL byte":
-    "QEMU ends the name there",
     r"name of the external data file has \d+ bytes, must be":
     "QEMU ends the name at a NUL byte",
     r"compressed cluster .* where the file ends: the":
@@ -109,8 +105,6 @@ THEY_REFUSE = {
     "reading does not need bitmaps",
     r"QED table offset is invalid":
     "QEMU opens no QED image whose tables have one cluster, though they may",
-    r"data-file-raw requires a data file":
-    "without a data file the bit means nothing",
 }
 
 

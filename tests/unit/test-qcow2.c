@@ -201,7 +201,7 @@ static const struct lie version_3_lies[] = {
   { FIELD (refcount_order), UINT32_MAX, EINVAL,
     "header: refcount_order 4294967295, must be at most 6" },
   { FIELD (compatible_features), UINT64_MAX, 0, NULL },
-  { FIELD (autoclear_features), UINT64_MAX, 0, NULL },
+  { FIELD (autoclear_features), ~QCOW2_DATA_FILE_RAW, 0, NULL },
   { FIELD (incompatible_features), 1 << 0, 0, NULL },
   { FIELD (incompatible_features), 1 << 4, 0, NULL },
   { FIELD (incompatible_features), 1 << 2, EINVAL, "header: the name of "
@@ -419,12 +419,15 @@ struct backing {
   const char *message;
 };
 
-#define BACKING_SIZE(n) "header: backing_file_size " n ", must be 1 to 1023"
+#define BACKING_SIZE(n) "header: backing_file_size " n \
+  ", must be at most 1023"
 #define BACKING_OUTSIDE(size, offset) "header: backing file name of " size \
   " bytes at offset " offset ", must lie in the first cluster (65536 bytes)"
 
 static const struct backing backings[] = {
-  { 1024, 0, EINVAL, BACKING_SIZE ("0") },
+  { 1024, 0, 0, NULL },
+  { 65536, 0, 0, NULL },
+  { 65537, 0, EINVAL, BACKING_OUTSIDE ("0", "65537") },
   { 1024, 1, 0, NULL },
   { 1024, 1023, 0, NULL },
   { 1024, 1024, EINVAL, BACKING_SIZE ("1024") },
@@ -454,9 +457,13 @@ START_TEST (test_backing)
     if (row->message == NULL) {
       struct layer *layer = open_good (&image);
 
-      ck_assert_str_eq (layer->backing.role, "backing file");
-      ck_assert_uint_eq (layer->backing.name_count, 1);
-      ck_assert_uint_eq (strlen (layer->backing.names[0]), row->size);
+      if (row->size == 0)
+        ck_assert_ptr_null (layer->backing.role);
+      else {
+        ck_assert_str_eq (layer->backing.role, "backing file");
+        ck_assert_uint_eq (layer->backing.name_count, 1);
+        ck_assert_uint_eq (strlen (layer->backing.names[0]), row->size);
+      }
       ck_assert_ptr_null (layer->backing.format);
       ck_assert_ptr_null (layer->data_file.role);
       layer_close (layer);
@@ -466,19 +473,45 @@ START_TEST (test_backing)
 }
 END_TEST
 
+/* The name ends at a NUL byte. */
 START_TEST (test_backing_nul)
 {
-  static const char message[] = "header: the name of the backing file has "
-    "a NUL byte in it";
+  static const char name[] = "base.qcow";
   struct qcow2_image image;
-  size_t at;
+  struct layer *layer;
+  size_t length;
 
   qcow2_image_init (&image, 3, 16, DISK, 0);
-  for (at = 1; at <= 9; ++at) {
-    qcow2_image_set_backing (&image, "base.qcow");
-    image.bytes[65536 - at] = '\0';
-    check_open (&image, EINVAL, message);
+  for (length = 1; length < strlen (name); ++length) {
+    qcow2_image_set_backing (&image, name);
+    image.bytes[65536 - strlen (name) + length] = '\0';
+    layer = open_good (&image);
+    ck_assert_uint_eq (layer->backing.name_count, 1);
+    ck_assert_uint_eq (strlen (layer->backing.names[0]), length);
+    ck_assert_mem_eq (layer->backing.names[0], name, length);
+    layer_close (layer);
   }
+  qcow2_image_free (&image);
+}
+END_TEST
+
+/* An empty one is none, whatever its format is said to be. */
+START_TEST (test_backing_empty)
+{
+  struct qcow2_image image;
+  struct layer *layer;
+
+  qcow2_image_init (&image, 3, 16, DISK, 0);
+  qcow2_image_add_extension (&image, QCOW2_EXTENSION_BACKING_FORMAT, "none",
+                             4);
+  qcow2_image_add_extension (&image, QCOW2_EXTENSION_END, "", 0);
+  qcow2_image_set_backing (&image, "base");
+  check_open (&image, ENOTSUP, "header: the backing file's format 'none' is "
+              "not supported");
+  image.bytes[65536 - 4] = '\0';
+  layer = open_good (&image);
+  ck_assert_ptr_null (layer->backing.role);
+  layer_close (layer);
   qcow2_image_free (&image);
 }
 END_TEST
@@ -808,8 +841,9 @@ check_data_file (const char *name, uint32_t length, const char *message)
     layer = open_good (&image);
     ck_assert_str_eq (layer->data_file.role, "data file");
     ck_assert_uint_eq (layer->data_file.name_count, 1);
-    ck_assert_uint_eq (strlen (layer->data_file.names[0]), length);
-    ck_assert_int_eq (memcmp (layer->data_file.names[0], name, length), 0);
+    ck_assert_uint_eq (strlen (layer->data_file.names[0]),
+                       strnlen (name, length));
+    ck_assert_int_eq (strncmp (layer->data_file.names[0], name, length), 0);
     ck_assert_ptr_null (layer->backing.role);
     layer_close (layer);
   }
@@ -828,10 +862,27 @@ START_TEST (test_data_file)
                    "0 bytes, must be 1 to 1023");
   check_data_file (name, 1024, "header: the name of the external data file "
                    "has 1024 bytes, must be 1 to 1023");
-  check_data_file ("data\0raw", 8, "header: the name of the data file has "
-                   "a NUL byte in it");
-  check_data_file ("data.raw", 9, "header: the name of the data file has "
-                   "a NUL byte in it");
+  check_data_file ("data.raw", 9, NULL);
+  check_data_file ("data\0raw", 8, NULL);
+  check_data_file ("\0data", 5, "header: the name of the external data file "
+                   "is empty");
+}
+END_TEST
+
+/* The bit says something of a file that there is not. */
+START_TEST (test_raw_data_alone)
+{
+  struct qcow2_image image;
+
+  qcow2_image_init (&image, 3, 16, DISK, 0);
+  tell (&image, FIELD (autoclear_features), QCOW2_DATA_FILE_RAW);
+  check_open (&image, EINVAL, "header: the external data is marked raw "
+              "(autoclear feature bit 1), but there is none (incompatible "
+              "feature bit 2 is clear)");
+  /* Version 2 has no such bits. */
+  tell (&image, FIELD (version), 2);
+  check_open (&image, 0, NULL);
+  qcow2_image_free (&image);
 }
 END_TEST
 
@@ -925,6 +976,7 @@ add_backing_tests (Suite *suite)
 
   tcase_add_loop_test (tcase, test_backing, 0, LEN (backings));
   tcase_add_test (tcase, test_backing_nul);
+  tcase_add_test (tcase, test_backing_empty);
   tcase_add_test (tcase, test_backing_beyond_file);
   tcase_add_loop_test (tcase, test_backing_format, 0,
                        LEN (backing_formats));
@@ -947,6 +999,7 @@ add_extension_tests (Suite *suite)
   tcase_add_test (tcase, test_harmless_feature_names);
   tcase_add_test (tcase, test_data_file);
   tcase_add_test (tcase, test_data_file_name_alone);
+  tcase_add_test (tcase, test_raw_data_alone);
   suite_add_tcase (suite, tcase);
 }
 

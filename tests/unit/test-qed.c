@@ -327,13 +327,15 @@ struct backing {
 };
 
 #define NAME_SIZE(n) "header: backing_filename_size " n \
-  ", must be 1 to 4095"
+  ", must be at most 4095"
 #define NAME_OUTSIDE(size, offset, header) "header: backing file name of " \
   size " bytes at offset " offset ", must lie in the header's clusters (" \
   header " bytes)"
 
 static const struct backing backings[] = {
-  { 1, 64, 0, NAME_SIZE ("0") },
+  { 1, 64, 0, NULL },
+  { 1, 4096, 0, NULL },
+  { 1, 4097, 0, NAME_OUTSIDE ("0", "4097", "4096") },
   { 1, 64, 1, NULL },
   { 1, 64, 1024, NULL },
   { 2, 64, 4095, NULL },
@@ -374,9 +376,13 @@ START_TEST (test_backing)
   check_open (&image, EINVAL, row->message);
   if (row->message == NULL) {
     layer = open_good (&image);
-    ck_assert_str_eq (layer->backing.role, "backing file");
-    ck_assert_uint_eq (layer->backing.name_count, 1);
-    ck_assert_uint_eq (strlen (layer->backing.names[0]), row->size);
+    if (row->size == 0)
+      ck_assert_ptr_null (layer->backing.role);
+    else {
+      ck_assert_str_eq (layer->backing.role, "backing file");
+      ck_assert_uint_eq (layer->backing.name_count, 1);
+      ck_assert_uint_eq (strlen (layer->backing.names[0]), row->size);
+    }
     ck_assert_ptr_null (layer->backing.format);
     ck_assert_ptr_null (layer->data_file.role);
     layer_close (layer);
@@ -412,17 +418,26 @@ START_TEST (test_backing_format)
 }
 END_TEST
 
+/* The name ends at a NUL byte, and an empty one is none. */
 START_TEST (test_backing_nul)
 {
   struct qed_image image;
-  size_t at;
+  struct layer *layer;
+  size_t length;
 
   qed_image_init (&image, C, 4, DISK);
-  for (at = 1; at <= 4; ++at) {
-    qed_image_set_backing (&image, "base", 0);
-    image.bytes[C - at] = '\0';
-    check_open (&image, EINVAL, "header: the name of the backing file has "
-                "a NUL byte in it");
+  for (length = 0; length < 4; ++length) {
+    qed_image_set_backing (&image, "base", QED_F_BACKING_FORMAT_NO_PROBE);
+    image.bytes[C - 4 + length] = '\0';
+    layer = open_good (&image);
+    ck_assert_uint_eq (layer->backing.name_count, length > 0);
+    if (length == 0)
+      ck_assert_ptr_null (layer->backing.role);
+    else {
+      ck_assert_uint_eq (strlen (layer->backing.names[0]), length);
+      ck_assert_mem_eq (layer->backing.names[0], "base", length);
+    }
+    layer_close (layer);
   }
   qed_image_free (&image);
 }
