@@ -7,6 +7,7 @@
 
 #include "describe.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,12 +134,27 @@ describe_backing (const struct layer *layer, json_t *document,
                              error);
 }
 
+/* What is no file has none. */
+static int
+describe_actual_size (const struct layer *layer, json_t *document,
+                      struct vdisk_error *error)
+{
+  int64_t actual;
+
+  if (source_descriptor (layer->source) == -1)
+    return 0;
+  actual = source_allocated_size (layer->source);
+  if (actual == -1)
+    return layer_error (layer, error, errno, "finding its actual size: %s",
+                        strerror (errno));
+  return describe_set (document, "actual-size", json_integer (actual),
+                       error);
+}
+
 static int
 describe_layer (struct layer *layer, json_t *document,
                 struct vdisk_error *error)
 {
-  json_int_t actual = source_allocated_size (layer->source);
-
   if (describe_set (document, "filename",
                     describe_string (layer->source->name), error) == -1 ||
       describe_set (document, "format",
@@ -152,9 +168,7 @@ describe_layer (struct layer *layer, json_t *document,
       describe_set (document, "cluster-size",
                     json_integer (layer->cluster_size), error) == -1)
     return -1;
-  if (actual != -1 &&
-      describe_set (document, "actual-size", json_integer (actual),
-                    error) == -1)
+  if (describe_actual_size (layer, document, error) == -1)
     return -1;
   if (describe_backing (layer, document, error) == -1)
     return -1;

@@ -512,6 +512,14 @@ vdisk_layer_data_file (const struct vdisk *vdisk, unsigned depth)
 }
 
 int
+vdisk_layer_descriptor (const struct vdisk *vdisk, unsigned depth)
+{
+  const struct layer *layer = layer_at (vdisk, depth);
+
+  return layer ? source_descriptor (layer->source) : -1;
+}
+
+int
 vdisk_layer_data_descriptor (const struct vdisk *vdisk, unsigned depth)
 {
   const struct layer *layer = layer_at (vdisk, depth);

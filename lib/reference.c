@@ -66,7 +66,8 @@ has_protocol (const char *name)
 }
 
 /* The directory of an image, without symbolic links.  It was noted when
- * the image was opened: what its name leads to may have changed. */
+ * the image was opened: what its name leads to may have changed.  Only what
+ * is no file has none. */
 static char *
 own_directory_of (const struct source *image)
 {
@@ -178,6 +179,19 @@ reference_path (const struct source *from, const char *name)
   return path;
 }
 
+/* The same path as one that can be looked up: seen from the directory that
+ * was noted when the image was opened. */
+static char *
+path_to_look_up (const struct source *from, const char *name)
+{
+  const char *base = from->base ? from->base : from->directory;
+  char *path;
+
+  if (name[0] == '/' || base == NULL)
+    return reference_path (from, name);
+  return asprintf (&path, "%s/%s", base, name) == -1 ? NULL : path;
+}
+
 /* Is the name one that may be looked up? */
 static int
 check_name (const struct source *from, const char *role, const char *name,
@@ -238,7 +252,7 @@ reference_resolve (const struct source *from, const char *role,
   name = file_name (name);
   if (check_name (from, role, name, error) == -1)
     return NULL;
-  path = reference_path (from, name);
+  path = path_to_look_up (from, name);
   real = path ? realpath (path, NULL) : NULL;
   if (real == NULL)
     error_record (error, errno, "%s: %s '%s': %s", from->name, role, name,
@@ -250,13 +264,34 @@ reference_resolve (const struct source *from, const char *role,
   return real;
 }
 
-/* The directory of an absolute path. */
+/* The directory of a path. */
 static char *
 parent_of (const char *path)
 {
   const char *slash = strrchr (path, '/');
 
+  if (slash == NULL)
+    return strdup (".");
   return strndup (path, slash == path ? 1 : slash - path);
+}
+
+/* Note where what 'name' led to was found, at 'real'. */
+static int
+note_directories (const struct source *from, const char *name,
+                  const char *real, struct source *source,
+                  struct vdisk_error *error)
+{
+  CLEANUP_FREE char *path = path_to_look_up (from, name);
+  CLEANUP_FREE char *parent = path ? parent_of (path) : NULL;
+
+  source->directory = parent_of (real);
+  if (parent == NULL || source->directory == NULL)
+    return error_no_memory (error, from->name);
+  source->base = realpath (parent, NULL);
+  if (source->base == NULL)
+    return error_set (error, errno, "%s: %s: %s", source->name, parent,
+                      strerror (errno));
+  return 0;
 }
 
 struct source *
@@ -264,7 +299,7 @@ reference_open (const struct source *from, const char *role,
                 const char *name, const struct vdisk_options *options,
                 struct vdisk_error *error)
 {
-  CLEANUP_FREE char *path = NULL, *real = NULL, *directory = NULL;
+  CLEANUP_FREE char *path = NULL, *real = NULL, *walked = NULL;
   struct source *source;
   int fd;
 
@@ -273,12 +308,12 @@ reference_open (const struct source *from, const char *role,
   if (real == NULL)
     return NULL;
   path = reference_path (from, name);
-  directory = parent_of (real);
-  if (path == NULL || directory == NULL) {
+  walked = strdup (real);
+  if (path == NULL || walked == NULL) {
     error_no_memory (error, from->name);
     return NULL;
   }
-  fd = open_without_links (real);
+  fd = open_without_links (walked);
   if (fd == -1) {
     error_record (error, errno, "%s: %s '%s': %s", from->name, role, name,
                   errno == EINVAL ? "neither a regular file nor a block "
@@ -286,9 +321,9 @@ reference_open (const struct source *from, const char *role,
     return NULL;
   }
   source = source_file (path, fd, options->force_share, error);
-  if (source) {
-    source->directory = directory;
-    directory = NULL;
+  if (source && note_directories (from, name, real, source, error) == -1) {
+    source_close (source);
+    return NULL;
   }
   else
     options_advise_sharing (options, error);

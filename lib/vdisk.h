@@ -198,6 +198,12 @@ const char *vdisk_layer_file (const struct vdisk *vdisk, unsigned depth);
 const char *vdisk_layer_data_file (const struct vdisk *vdisk,
                                    unsigned depth);
 
+/* The open image file of the layer at 'depth': for fstat, and whatever else
+ * is to be asked of that very file, which may have another name by now.  It
+ * is read-only, and stays the handle's, as that of the data does: see the
+ * next.  -1 if there is no such layer, or no file behind it. */
+int vdisk_layer_descriptor (const struct vdisk *vdisk, unsigned depth);
+
 /* The open file that the data of the layer at 'depth' is read from, so
  * that the kernel can be asked to copy or share the bytes that extents of
  * the kind VDISK_DATA have at host_offset (copy_file_range, FICLONERANGE).

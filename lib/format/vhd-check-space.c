@@ -15,7 +15,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "error.h"
 #include "source/source.h"
@@ -212,14 +211,6 @@ check_window (struct space *space, uint64_t window)
   return 0;
 }
 
-static bool
-is_block_device (const char *path)
-{
-  struct stat st;
-
-  return stat (path, &st) == 0 && S_ISBLK (st.st_mode);
-}
-
 static int
 check_windows (struct space *space)
 {
@@ -258,7 +249,7 @@ vhd_check_space (struct vhd_walk *walk)
     .walk = walk,
     .room = min_u64 (walk->window, slot_count (walk)),
     .slot_sectors = walk->block_size / VHD_SECTOR_SIZE,
-    .is_device = is_block_device (walk->layer->source->name),
+    .is_device = walk->layer->source->is_device,
   };
   int r;
 

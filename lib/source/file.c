@@ -176,6 +176,7 @@ file_close (struct source *source)
   stretches_free (file->stretches);
   free (source->name);
   free (source->directory);
+  free (source->base);
   free (file);
 }
 
@@ -222,8 +223,9 @@ examine (struct file *file, struct vdisk_error *error)
   if (!S_ISREG (st.st_mode) && !S_ISBLK (st.st_mode))
     return error_set (error, EINVAL, "%s: this is neither a regular file "
                       "nor a block device", source->name);
-  source->device = S_ISBLK (st.st_mode) ? st.st_rdev : st.st_dev;
-  source->inode = S_ISBLK (st.st_mode) ? 0 : st.st_ino;
+  source->is_device = S_ISBLK (st.st_mode);
+  source->device = source->is_device ? st.st_rdev : st.st_dev;
+  source->inode = source->is_device ? 0 : st.st_ino;
 
   end = lseek (file->fd, 0, SEEK_END);
   if (end == -1)

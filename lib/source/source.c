@@ -90,9 +90,10 @@ source_close (struct source *source)
 int64_t
 source_allocated_size (const struct source *source)
 {
+  const int fd = source_descriptor (source);
   struct stat st;
 
-  if (source->is_uri || stat (source->name, &st) == -1)
+  if (fd == -1 || fstat (fd, &st) == -1)
     return -1;
   return (int64_t) st.st_blocks * 512;
 }

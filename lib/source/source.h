@@ -53,12 +53,16 @@ enum source_lock {
 /* Implementations embed this as their first member. */
 struct source {
   const struct source_ops *ops;
-  char *name;             /* path as opened: names it in messages, and
-                             references are relative to its directory */
+  char *name;             /* path as opened: names it in messages; what it
+                             leads to may have changed since */
   bool is_uri;            /* the name is no path: no file system knows it,
                              and it has no directory */
   char *directory;        /* where it was found, absolute and without
                              symbolic links; NULL: only 'name' is known */
+  char *base;             /* the directory of 'name' then, likewise, which
+                             references are relative to; NULL: 'directory',
+                             for 'name' was no link to elsewhere */
+  bool is_device;         /* a block device */
   uint64_t size;
   enum source_lock lock;
   const struct vdisk_options *options;  /* whose debug messages tell of it;
@@ -95,7 +99,8 @@ int source_descriptor (const struct source *source);
 /* Close and free.  Accepts NULL. */
 void source_close (struct source *source);
 
-/* Bytes that the file takes of its disk, or -1 if that is not known. */
+/* Bytes that the open file takes of its disk, or -1 if that is not known:
+ * errno says why if it is a file. */
 int64_t source_allocated_size (const struct source *source);
 
 /* True if both are known to be the same file. */

@@ -288,17 +288,16 @@ START_TEST (opened)
   ck_assert_ptr_null (vdisk_layer_format (vdisk, 1));
   ck_assert_ptr_null (vdisk_layer_file (vdisk, 1));
   ck_assert_ptr_null (vdisk_layer_data_file (vdisk, UINT_MAX));
+  ck_assert_int_eq (vdisk_layer_descriptor (vdisk, 1), -1);
   ck_assert_int_eq (vdisk_layer_data_descriptor (vdisk, 1), -1);
   vdisk_close (vdisk);
   vdisk_close (NULL);
 }
 END_TEST
 
-/* The descriptor is that of the file, for reading. */
-START_TEST (descriptor)
+static void
+check_descriptor (int fd)
 {
-  struct vdisk *vdisk = open_raw (disk);
-  const int fd = vdisk_layer_data_descriptor (vdisk, 0);
   struct stat st, named;
 
   ck_assert_int_eq (fstat (fd, &st), 0);
@@ -306,6 +305,15 @@ START_TEST (descriptor)
   ck_assert_uint_eq (st.st_ino, named.st_ino);
   ck_assert_uint_eq (st.st_dev, named.st_dev);
   ck_assert_int_eq (fcntl (fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+}
+
+/* The descriptors are those of the file, for reading. */
+START_TEST (descriptor)
+{
+  struct vdisk *vdisk = open_raw (disk);
+
+  check_descriptor (vdisk_layer_descriptor (vdisk, 0));
+  check_descriptor (vdisk_layer_data_descriptor (vdisk, 0));
   vdisk_close (vdisk);
 }
 END_TEST
