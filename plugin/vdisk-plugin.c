@@ -215,6 +215,23 @@ vdisk_can_multi_conn (void *handle)
   return 1;
 }
 
+/* There is nothing to flush, but clients and filters (multi-conn) ask
+ * whether they may. */
+static int
+vdisk_can_flush (void *handle)
+{
+  (void) handle;
+  return 1;
+}
+
+static int
+vdisk_flush (void *handle, uint32_t flags)
+{
+  (void) handle;
+  (void) flags;
+  return 0;
+}
+
 static int
 vdisk_can_extents (void *handle)
 {
@@ -348,9 +365,11 @@ static struct nbdkit_plugin plugin = {
   .block_size         = vdisk_block_size,
   .can_write          = vdisk_can_write,
   .can_multi_conn     = vdisk_can_multi_conn,
+  .can_flush          = vdisk_can_flush,
   .can_extents        = vdisk_can_extents,
   .can_cache          = vdisk_can_cache,
   .pread              = vdisk_plugin_pread,
+  .flush              = vdisk_flush,
   .extents            = vdisk_plugin_extents,
   .cache              = vdisk_cache,
 };

@@ -6,6 +6,7 @@
   nbd_probe.py SOCKET status OFFSET LENGTH    "LENGTH:TYPE" extents
   nbd_probe.py SOCKET status-one OFFSET LENGTH
   nbd_probe.py SOCKET cache OFFSET LENGTH     "ok"
+  nbd_probe.py SOCKET flush                   "ok"
   nbd_probe.py SOCKET info                    what the server told
 
 An error of the server is printed as "error NAME".
@@ -41,6 +42,9 @@ def main():
                 print(extents(client.status(*numbers, req_one=True)))
             elif what == "cache":
                 client.cache(*numbers)
+                print("ok")
+            elif what == "flush":
+                client.flush()
                 print("ok")
             elif what == "info":
                 print("size=%d" % client.size)

@@ -21,7 +21,8 @@ STRUCTURED_REPLY_MAGIC = 0x668e33ef
 OPT_GO, OPT_STRUCTURED_REPLY, OPT_SET_META_CONTEXT = 7, 8, 10
 REP_ACK, REP_INFO, REP_META_CONTEXT = 1, 3, 4
 INFO_EXPORT, INFO_NAME, INFO_DESCRIPTION, INFO_BLOCK_SIZE = 0, 1, 2, 3
-CMD_READ, CMD_WRITE, CMD_DISC, CMD_CACHE, CMD_BLOCK_STATUS = 0, 1, 2, 5, 7
+CMD_READ, CMD_WRITE, CMD_DISC, CMD_FLUSH = 0, 1, 2, 3
+CMD_CACHE, CMD_BLOCK_STATUS = 5, 7
 CMD_FLAG_REQ_ONE = 1 << 3
 REPLY_DONE = 1
 REPLY_NONE, REPLY_DATA, REPLY_HOLE, REPLY_STATUS = 0, 1, 2, 5
@@ -267,6 +268,14 @@ class Client:
 
     def cache(self, offset, count):
         self._send(CMD_CACHE, offset, count)
+        self._wait()
+
+    def flush(self):
+        self._send(CMD_FLUSH, 0, 0)
+        self._wait()
+
+    def _wait(self):
+        """Until the request is done."""
         for _, kind, length in self._chunks():
             if kind == "simple" and length:
                 raise NbdError(length, "")

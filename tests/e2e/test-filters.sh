@@ -54,6 +54,18 @@ partition ()
 }
 with_vdisk parts.qcow2 --filter=partition partition=2 -- partition
 
+# It wants to flush what it lets several connections write.
+for mode in auto emulate plugin; do
+    several ()
+    {
+        nbdinfo --can multi-conn "$uri" || die "$mode: one connection only"
+        nbdcopy --connections=4 "$uri" copy.raw
+        assert_same_content qcow2 disk.qcow2 raw copy.raw
+    }
+    with_vdisk disk.qcow2 --filter=multi-conn multi-conn-mode=$mode -- several
+    checked "multi-conn-mode=$mode"
+done
+
 # Others.
 same () { assert_same_content qcow2 disk.qcow2 raw "$uri"; }
 for filter in readahead cache noextents nozero blocksize log; do
