@@ -130,8 +130,10 @@ main (int argc, char **argv)
 {
   const struct command *command;
 
-  /* A reader who goes away is found out by writing. */
+  /* A reader who goes away, and a limit on the size of files, are found
+   * out by writing. */
   signal (SIGPIPE, SIG_IGN);
+  signal (SIGXFSZ, SIG_IGN);
 
   if (argc < 2) {
     fputs ("vdisk: a command is missing\nTry 'vdisk --help'.\n", stderr);

@@ -17,8 +17,8 @@
 int file_lock_for_reading (int fd, const char *name,
                            struct vdisk_error *error);
 
-/* Take the locks of a writer on 'fd', which must be open for reading too,
- * and look whether somebody else depends on the file staying as it is.
+/* Take the locks of a writer on 'fd', if it is open for reading too, and
+ * look whether somebody else depends on the file staying as it is.
  * Returns as the other does. */
 int file_lock_for_writing (int fd, const char *name,
                            struct vdisk_error *error);

@@ -24,18 +24,31 @@ for output in "${outputs[@]}"; do
     told "-O $output > /dev/full" "No space left on device.*$how_far"
 done
 
-# A limit on the size of files.
+# A limit on the size of files, whatever the signal for it would do.
 limited ()
 {
-    ( trap '' XFSZ; ulimit -f 20000
-      "$VDISK" export "$@" disk.qcow2 out 2> said )
+    ( [ "$1" = default ] || trap '' XFSZ
+      ulimit -f 20000
+      "$VDISK" export "${@:2}" disk.qcow2 out 2> said )
 }
 for output in "${outputs[@]}"; do
+    for signal in default ignored; do
+        status=0
+        limited $signal -O "$output" || status=$?
+        told "-O $output, with files up to 20 MB" 'out: .*File too large'
+        [ ! -e out ] || die "half a file is left"
+    done
     status=0
-    limited -O "$output" || status=$?
-    told "-O $output, with files up to 20 MB" 'out: .*File too large'
-    [ ! -e out ] || die "half a file is left"
+    ( ulimit -f 20000
+      "$VDISK" export -O "$output" disk.qcow2 - > large 2> said ) ||
+        status=$?
+    told "-O $output to standard output" 'standard output: .*File too large'
 done
+status=0
+( ulimit -f 20000; "$VDISK" export --prealloc disk.qcow2 out 2> said ) ||
+    status=$?
+told "--prealloc, with files up to 20 MB" 'out: .*File too large'
+[ ! -e out ] || die "half a file is left"
 
 # A small file system.
 requires test "$(id -u)" -eq 0

@@ -68,6 +68,7 @@ static int
 check_apart (const struct export *export, struct vdisk_error *error)
 {
   const char *ova_xml = export->options->ova_xml;
+  const char *data_file = export->options->data_file;
   size_t i;
 
   for (i = 0; i < export->disk_count; ++i)
@@ -76,6 +77,11 @@ check_apart (const struct export *export, struct vdisk_error *error)
       return -1;
   if (export->base &&
       sink_check_apart_from_disk (export->sink, export->base, error) == -1)
+    return -1;
+  if (data_file &&
+      sink_check_recorded (export->sink, export->destination, data_file,
+                           export->options->data_file_raw ? "data-file-raw"
+                           : "data-file", error) == -1)
     return -1;
   return ova_xml ? sink_check_apart (export->sink, ova_xml, error) : 0;
 }
@@ -87,8 +93,11 @@ export_run (struct export *export, struct vdisk_error *error)
 
   error_clear (error);
   export->sink = sink_open (export->destination, error);
-  if (export->sink && check_apart (export, error) == 0)
-    r = write_to_sink (export, error);
+  if (export->sink) {
+    if (check_apart (export, error) == 0 &&
+        sink_lock (export->sink, error) == 0)
+      r = write_to_sink (export, error);
+  }
   progress_hide (&export->progress);
   sink_close (export->sink);
   return r;

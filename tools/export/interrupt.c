@@ -15,7 +15,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -137,6 +139,7 @@ interrupt_set_partial (const char *path)
 int
 interrupt_create (const char *path)
 {
+  static char created[PATH_MAX];
   sigset_t ours, before;
   int fd, saved;
   size_t i;
@@ -147,8 +150,10 @@ interrupt_create (const char *path)
   pthread_sigmask (SIG_BLOCK, &ours, &before);
   fd = open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   saved = errno;
-  if (fd != -1)
-    partial = path;
+  if (fd != -1) {
+    snprintf (created, sizeof created, "%s", path);
+    partial = created;
+  }
   pthread_sigmask (SIG_SETMASK, &before, NULL);
   errno = saved;
   return fd;

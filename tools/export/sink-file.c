@@ -18,9 +18,11 @@
 #include "error.h"
 #include "export/interrupt.h"
 #include "export/sharing.h"
+#include "export/sink-path.h"
 #include "export/sink.h"
 #include "source/file-lock.h"
 #include "util/align.h"
+#include "util/cleanup.h"
 #include "util/minmax.h"
 
 /* Gives a pipe's reader and us less reason to wait for each other. */
@@ -34,9 +36,9 @@
 
 struct file {
   struct sink sink;
-  char *path;                   /* without symbolic links, to remove it */
   int fd;
-  bool is_regular;
+  bool is_regular;              /* and not standard output */
+  bool is_stored;               /* a regular file or a block device */
   bool is_new;                  /* there was no such file before */
   bool is_finished;
   uint64_t size;                /* block device: its size */
@@ -86,7 +88,7 @@ file_begin (struct sink *sink, uint64_t size, bool preallocate,
   struct file *file = (struct file *) sink;
 
   if (file->is_regular) {
-    interrupt_set_partial (file->path);
+    interrupt_set_partial (sink->path);
     return begin_regular (file, size, preallocate, error);
   }
   if (preallocate)
@@ -197,6 +199,15 @@ file_share (struct sink *sink, int fd, uint64_t fd_offset, uint64_t count,
 }
 
 static int
+file_lock (struct sink *sink, struct vdisk_error *error)
+{
+  const struct file *file = (const struct file *) sink;
+
+  return file->is_stored
+    ? file_lock_for_writing (file->fd, sink->name, error) : 0;
+}
+
+static int
 file_finish (struct sink *sink, struct vdisk_error *error)
 {
   struct file *file = (struct file *) sink;
@@ -212,24 +223,35 @@ file_finish (struct sink *sink, struct vdisk_error *error)
   return 0;
 }
 
+/* Remove the file, if it is still the one with that name. */
+static void
+remove_file (const struct sink *sink)
+{
+  struct stat st;
+
+  if (sink->path && lstat (sink->path, &st) == 0 && sink_is (sink, &st))
+    unlink (sink->path);
+}
+
 static void
 file_close (struct sink *sink)
 {
   struct file *file = (struct file *) sink;
 
-  if (file->path && file->is_regular && !file->is_finished &&
+  if (file->is_regular && !file->is_finished &&
       (file->is_new || sink->has_begun))
-    unlink (file->path);
+    remove_file (sink);
   interrupt_set_partial (NULL);
   if (file->fd >= 0)
     close (file->fd);
   pthread_mutex_destroy (&file->lock);
   free (sink->name);
-  free (file->path);
+  free (sink->path);
   free (file);
 }
 
 static const struct sink_ops file_ops = {
+  .lock = file_lock,
   .begin = file_begin,
   .write = file_write,
   .allocate = file_allocate,
@@ -239,6 +261,7 @@ static const struct sink_ops file_ops = {
 };
 
 static const struct sink_ops device_ops = {
+  .lock = file_lock,
   .begin = file_begin,
   .write = file_write,
   .zero = device_zero,
@@ -278,25 +301,35 @@ is_on_ext4 (int fd)
   return fstatfs (fd, &fs) == 0 && fs.f_type == EXT4_SUPER_MAGIC;
 }
 
-/* Find out what kind of file it is, and that it may be written. */
+/* Find out what kind of file it is, and which. */
+static int
+identify (struct file *file, mode_t *mode, struct vdisk_error *error)
+{
+  struct stat st;
+
+  if (fstat (file->fd, &st) == -1)
+    return file_error (&file->sink, "looking at it", error);
+  *mode = st.st_mode;
+  file->is_stored = S_ISREG (st.st_mode) || S_ISBLK (st.st_mode);
+  if (file->is_stored)
+    sink_identify (&file->sink, &st);
+  return 0;
+}
+
 static int
 examine (struct file *file, struct vdisk_error *error)
 {
   struct sink *sink = &file->sink;
-  struct stat st;
+  mode_t mode;
   off_t end;
 
-  if (fstat (file->fd, &st) == -1)
-    return file_error (sink, "looking at it", error);
-  file->is_regular = S_ISREG (st.st_mode);
-  if (!file->is_regular && !S_ISBLK (st.st_mode)) {
+  if (identify (file, &mode, error) == -1)
+    return -1;
+  if (!file->is_stored) {
     sink->is_stream = true;
     return 0;
   }
-  sink->device = st.st_dev;
-  sink->inode = st.st_ino;
-  if (file_lock_for_writing (file->fd, sink->name, error) == -1)
-    return -1;
+  file->is_regular = S_ISREG (mode);
   if (file->is_regular) {
     sharing_init (&file->sharing, file->fd);
     sink->wants_space = is_on_ext4 (file->fd);
@@ -316,23 +349,36 @@ find_path (struct file *file, const char *path, struct vdisk_error *error)
 {
   if (!file->is_regular)
     return 0;
-  file->path = realpath (path, NULL);
-  return file->path ? 0
+  file->sink.path = sink_path_follow (path);
+  return file->sink.path ? 0
     : file_error (&file->sink, "finding its path", error);
+}
+
+/* Make a file that a symbolic link leads to. */
+static int
+open_behind_link (const char *path)
+{
+  CLEANUP_FREE char *real = sink_path_follow (path);
+
+  return real ? interrupt_create (real) : -1;
 }
 
 /* Locks need a descriptor that can be read, a pipe one that cannot.  A
  * block device that is in use (mounted, say) cannot be opened with
  * O_EXCL. */
 static int
-open_existing (const char *path)
+open_existing (const char *path, bool *is_new)
 {
   struct stat st;
-  int flags = O_WRONLY;
+  int flags = O_WRONLY, fd;
 
-  if (stat (path, &st) == -1)
-    /* A symbolic link to what is not there yet. */
-    return open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (stat (path, &st) == -1) {
+    if (errno != ENOENT)
+      return -1;
+    fd = open_behind_link (path);
+    *is_new = fd != -1;
+    return fd;
+  }
   if (S_ISREG (st.st_mode))
     flags = O_RDWR;
   else if (S_ISBLK (st.st_mode))
@@ -348,7 +394,7 @@ sink_file_open (const char *path, struct vdisk_error *error)
   struct file *file;
 
   if (fd == -1 && errno == EEXIST)
-    fd = open_existing (path);
+    fd = open_existing (path, &is_new);
   if (fd == -1) {
     error_record (error, errno, "%s: %s", path, strerror (errno));
     return NULL;
@@ -373,6 +419,7 @@ struct sink *
 sink_stdout (struct vdisk_error *error)
 {
   struct file *file;
+  mode_t mode;
   int fd;
 
   if (isatty (STDOUT_FILENO)) {
@@ -389,5 +436,9 @@ sink_stdout (struct vdisk_error *error)
   if (file == NULL)
     return NULL;
   file->sink.is_stream = true;
+  if (identify (file, &mode, error) == -1) {
+    file_close (&file->sink);
+    return NULL;
+  }
   return &file->sink;
 }

@@ -11,12 +11,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "vdisk.h"
 
 struct sink;
 
 struct sink_ops {
+  /* Keep other programs from using it, unless one does.  NULL: they do
+   * not matter. */
+  int (*lock) (struct sink *sink, struct vdisk_error *error);
+
   /* Before anything is written: from now on what was there is lost. */
   int (*begin) (struct sink *sink, uint64_t size, bool preallocate,
                 struct vdisk_error *error);
@@ -50,6 +55,8 @@ struct sink_ops {
 struct sink {
   const struct sink_ops *ops;
   char *name;                   /* for messages */
+  char *path;                   /* of a regular file, without symbolic links;
+                                   else NULL */
   bool is_stream;
   bool is_zeroed;               /* reads as zeros once it has begun */
   bool wants_space;             /* before it is written: to be faster */
@@ -63,11 +70,25 @@ struct sink {
  * error. */
 struct sink *sink_open (const char *destination, struct vdisk_error *error);
 
+/* Remember which file it is, and tell whether it is one. */
+void sink_identify (struct sink *sink, const struct stat *st);
+bool sink_is (const struct sink *sink, const struct stat *st);
+
 /* -1 if the sink is a file that is read from, or one of a disk's. */
 int sink_check_apart (const struct sink *sink, const char *path,
                       struct vdisk_error *error);
 int sink_check_apart_from_disk (const struct sink *sink, struct vdisk *disk,
                                 struct vdisk_error *error);
+
+/* -1 if the sink is the file 'name', which is recorded in it for what is no
+ * part of it: relative names are seen from the destination.  'option' is for
+ * the message. */
+int sink_check_recorded (const struct sink *sink, const char *destination,
+                         const char *name, const char *option,
+                         struct vdisk_error *error);
+
+/* Once it is known to be none of those: -1 if another program uses it. */
+int sink_lock (struct sink *sink, struct vdisk_error *error);
 
 /* The implementations.  NULL on error. */
 struct sink *sink_file_open (const char *path, struct vdisk_error *error);
