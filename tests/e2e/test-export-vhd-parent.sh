@@ -107,6 +107,21 @@ error 'backing-dir' sub/delta.vhd out
 cmp expected.raw back.raw
 checked "from a directory below"
 
+# Also where the name is a link into it, new or not.
+for name in linked.vhd again.vhd; do
+    ln -s sub/deeper/there.vhd $name
+    size=$("$VDISK" export -O vhd --measure --parent=base.vhd changed.qcow2 \
+        $name)
+    "$VDISK" export -O vhd --parent=base.vhd changed.qcow2 $name
+    [ "$(stat -c %s sub/deeper/there.vhd)" -eq "$size" ] ||
+        die "$name was measured with $size bytes"
+    "$VDISK" export --backing-dir=. sub/deeper/there.vhd back.raw
+    cmp expected.raw back.raw
+    checked "$name is a link into another directory"
+done
+"$VDISK" info sub/deeper/there.vhd | grep -q '\.\./\.\./base\.vhd' ||
+    die "$("$VDISK" info sub/deeper/there.vhd)"
+
 # The same bytes with any number of threads.
 export SOURCE_DATE_EPOCH=1700000000
 uuid=--uuid=01234567-89ab-cdef-0123-456789abcdef

@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "error.h"
+#include "export/sink-path.h"
 #include "export/vhd.h"
 #include "util/align.h"
 #include "util/cleanup.h"
@@ -67,17 +68,25 @@ identify (struct vhd_parent *parent, struct vdisk *base,
 
 /* --- Where it is -------------------------------------------------------- */
 
-/* The directory of a file that need not be there yet, without links. */
+/* Where the destination really is, also if its name is a link to elsewhere.
+ * A stream is taken to become a file of the current directory. */
 static char *
-real_directory (const char *path)
+destination_directory (const struct export *export)
 {
-  const char *slash = path ? strrchr (path, '/') : NULL;
-  CLEANUP_FREE char *directory = NULL;
+  const char *to = export->destination;
+  CLEANUP_FREE char *file = NULL;
+  const char *slash;
 
-  if (slash == NULL)
+  if (to == NULL || strcmp (to, "-") == 0)
     return realpath (".", NULL);
-  directory = strndup (path, slash - path + 1);
-  return directory ? realpath (directory, NULL) : NULL;
+  if (export->sink && export->sink->path)
+    file = strdup (export->sink->path);
+  else
+    file = sink_path_follow (to);
+  slash = file ? strrchr (file, '/') : NULL;
+  if (slash == NULL)
+    return NULL;
+  return slash == file ? strdup ("/") : strndup (file, slash - file);
 }
 
 /* The path from a directory to a file, both absolute. */
@@ -107,18 +116,13 @@ relative_path (const char *directory, const char *file)
   return strcat (path, file + common);
 }
 
-/* A stream is taken to become a file of the current directory. */
 static char *
 path_from_destination (const struct export *export)
 {
-  const char *to = export->destination;
-  CLEANUP_FREE char *directory = NULL, *file = NULL;
-
-  if (to && strcmp (to, "-") == 0)
-    to = NULL;
-  directory = real_directory (to);
-  file = directory
+  CLEANUP_FREE char *directory = destination_directory (export);
+  CLEANUP_FREE char *file = directory
     ? realpath (vdisk_layer_file (export->base, 0), NULL) : NULL;
+
   return file ? relative_path (directory, file) : NULL;
 }
 
