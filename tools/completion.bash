@@ -58,8 +58,8 @@ _vdisk ()
 
     case ${COMP_WORDS[1]} in
         check) options='--output= --all' ;;
-        export) options='--output= -O --measure --detect-zeroes --threads=
-            --progress= --prealloc --cluster-size= --refcount-bits=
+        export) options='--output= -O --measure --detect-zeroes --no-flush
+            --threads= --progress= --prealloc --cluster-size= --refcount-bits=
             --data-file= --data-file-raw= --diff= --diff-format= --backing=
             --backing-format= -c --compression= --compression-level=
             --block-size= --fixed --parent= --uuid= --prefix= --checksum=

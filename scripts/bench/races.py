@@ -371,8 +371,9 @@ class Races:
         for name, qemu_format, label in formats:
             image = self.images.get(name)
             contestants = [
-                self.command(OUR, self.tools["vdisk"], "export", image,
-                             dest, prepare=remove),
+                # The others do not flush either.
+                self.command(OUR, self.tools["vdisk"], "export",
+                             "--no-flush", image, dest, prepare=remove),
                 self.command("qemu-img", "qemu-img", "convert", "-m", "8",
                              "-W", "-f", qemu_format, "-O", "raw", image,
                              dest, prepare=remove)]

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A disk that fails, for LD_PRELOAD: makes pread, lseek, fstat and open of
- * some files fail while a control file says so.
+/* A disk that fails, for LD_PRELOAD: makes pread, lseek, fstat, open,
+ * fdatasync and fsync of some files fail while a control file says so.
  *
  * VDISK_FAULTS names the control file.  It is read again before each call:
  *
  *   CALL FAULT SKIP EVERY NAME
  *
- * CALL is pread, lseek, fstat or open.  FAULT is the number of an errno, or
+ * CALL is one of these.  FAULT is the number of an errno, or
  * for pread "short" (a part of what was asked for, at least a byte) or
  * "end" (nothing, as at the end of the file).  The first SKIP calls
  * are spared; EVERY is how often one fails then, 1 is each time.  NAME is
@@ -170,6 +170,22 @@ LSEEK (lseek64, off64_t)
 
 FSTAT (fstat, stat)
 FSTAT (fstat64, stat64)
+
+#define SYNC(name)                                              \
+  int                                                           \
+  name (int fd)                                                 \
+  {                                                             \
+    struct control control;                                     \
+                                                                \
+    if (fd_fails (#name, fd, &control)) {                       \
+      errno = atoi (control.fault);                             \
+      return -1;                                                \
+    }                                                           \
+    return REAL (name) (fd);                                    \
+  }
+
+SYNC (fdatasync)
+SYNC (fsync)
 
 static mode_t
 mode_of (int flags, va_list args)

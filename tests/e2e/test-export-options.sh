@@ -97,6 +97,7 @@ sort > expected << 'END'
 --help
 --host-holes
 --measure
+--no-flush
 --output
 --ova-xml
 --parent

@@ -94,6 +94,7 @@ export_run (struct export *export, struct vdisk_error *error)
   error_clear (error);
   export->sink = sink_open (export->destination, error);
   if (export->sink) {
+    export->sink->no_flush = export->options->no_flush;
     if (check_apart (export, error) == 0 &&
         sink_lock (export->sink, error) == 0)
       r = write_to_sink (export, error);

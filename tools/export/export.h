@@ -23,6 +23,7 @@
 struct export_options {
   unsigned threads;
   bool detect_zeroes;           /* leave out data that is all zeros */
+  bool no_flush;                /* to stable storage at the end */
 
   bool preallocate;             /* raw */
 

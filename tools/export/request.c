@@ -35,6 +35,7 @@ enum {
   OPTION_PROGRESS,
   OPTION_HELP,
   OPTION_DETECT_ZEROES,
+  OPTION_NO_FLUSH,
   OPTION_PREALLOC,
   OPTION_CLUSTER_SIZE,
   OPTION_REFCOUNT_BITS,
@@ -63,6 +64,7 @@ static const struct option longopts[] = {
   { "progress",          required_argument, NULL, OPTION_PROGRESS },
   { "help",              no_argument,       NULL, OPTION_HELP },
   { "detect-zeroes",     no_argument,       NULL, OPTION_DETECT_ZEROES },
+  { "no-flush",          no_argument,       NULL, OPTION_NO_FLUSH },
   { "prealloc",          no_argument,       NULL, OPTION_PREALLOC },
   { "cluster-size",      required_argument, NULL, OPTION_CLUSTER_SIZE },
   { "refcount-bits",     required_argument, NULL, OPTION_REFCOUNT_BITS },
@@ -132,6 +134,7 @@ export_request_print_help (void)
         "  --measure               print how many bytes it will have, and\n"
         "                          write nothing\n"
         "  --detect-zeroes         leave out data that is all zeros\n"
+        "  --no-flush              do not wait until it is on the disk\n"
         "  --threads=N             read with at most so many threads\n"
         "  --progress=STYLE        bar, machine, json or none (default: a\n"
         "                          bar if standard error is a terminal)\n"
@@ -388,6 +391,7 @@ take_option (struct parsing *parsing, int opt, int index)
   case OPTION_PROGRESS:       return take_progress (request);
   case OPTION_HELP:           return request->help = true;
   case OPTION_DETECT_ZEROES:  return options->detect_zeroes = true;
+  case OPTION_NO_FLUSH:       return options->no_flush = true;
   case OPTION_PREALLOC:       return options->preallocate = true;
   case OPTION_CLUSTER_SIZE:
     return take_power ("cluster-size", 1 << QCOW2_CLUSTER_BITS_MIN,

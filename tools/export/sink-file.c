@@ -34,6 +34,9 @@
  * kernel does not notice interrupts meanwhile. */
 #define ZERO_MAX (UINT64_C (64) << 20)
 
+/* How much of a file goes to the disk while nothing notices interrupts. */
+#define FLUSH_LENGTH (UINT64_C (64) << 20)
+
 struct file {
   struct sink sink;
   int fd;
@@ -207,6 +210,72 @@ file_lock (struct sink *sink, struct vdisk_error *error)
     ? file_lock_for_writing (file->fd, sink->name, error) : 0;
 }
 
+/* Have what was written go to the disk piece by piece, one ahead of the one
+ * that is waited for, so that interrupts are noticed between.  Only
+ * fdatasync, which comes next, makes sure that it is there. */
+static int
+write_back (struct sink *sink, struct vdisk_error *error)
+{
+  const struct file *file = (const struct file *) sink;
+  uint64_t offset;
+
+  for (offset = 0; offset < sink->position; offset += FLUSH_LENGTH) {
+    if (interrupt_check (error) == -1)
+      return -1;
+    if (sync_file_range (file->fd, offset, FLUSH_LENGTH,
+                         SYNC_FILE_RANGE_WRITE) == -1 ||
+        (offset > 0 &&
+         sync_file_range (file->fd, offset - FLUSH_LENGTH, FLUSH_LENGTH,
+                          SYNC_FILE_RANGE_WAIT_BEFORE) == -1))
+      /* Failed writes are told once.  Anything else means that it cannot
+       * be done so. */
+      return errno == EIO || errno == ENOSPC || errno == EDQUOT
+        ? file_error (sink, "flushing", error) : 0;
+  }
+  return 0;
+}
+
+/* A new file is there after a crash only if its directory knows it.  One
+ * that may be written but not read cannot be opened to be flushed. */
+static int
+flush_directory (const struct sink *sink, struct vdisk_error *error)
+{
+  const struct file *file = (const struct file *) sink;
+  CLEANUP_FREE char *path = sink_path_beside (sink->path, "");
+  int fd, r;
+
+  if (path == NULL)
+    return error_no_memory (error, sink->name);
+  fd = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  r = fd == -1 ? syncfs (file->fd) : fsync (fd);
+  /* Some file systems cannot flush directories. */
+  if (r == -1 && errno != EINVAL)
+    file_error (sink, "flushing its directory", error);
+  else
+    r = 0;
+  if (fd != -1)
+    close (fd);
+  return r;
+}
+
+static int
+flush (struct sink *sink, struct vdisk_error *error)
+{
+  const struct file *file = (const struct file *) sink;
+  int r;
+
+  if (!file->is_stored || sink->no_flush)
+    return 0;
+  if (!sink->is_stream && write_back (sink, error) == -1)
+    return -1;
+  while ((r = fdatasync (file->fd)) == -1 && errno == EINTR)
+    if (interrupt_check (error) == -1)
+      return -1;
+  if (r == -1)
+    return file_error (sink, "flushing", error);
+  return file->is_new ? flush_directory (sink, error) : 0;
+}
+
 static int
 file_finish (struct sink *sink, struct vdisk_error *error)
 {
@@ -215,6 +284,8 @@ file_finish (struct sink *sink, struct vdisk_error *error)
 
   if (file->is_regular && ftruncate (fd, sink->position) == -1)
     return file_error (sink, "setting its size", error);
+  if (flush (sink, error) == -1)
+    return -1;
   /* Some file systems tell only now what could not be written. */
   file->fd = -1;
   if (close (fd) == -1)

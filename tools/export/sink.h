@@ -43,7 +43,8 @@ struct sink_ops {
   bool (*share) (struct sink *sink, int fd, uint64_t fd_offset,
                  uint64_t count, uint64_t offset);
 
-  /* Everything is written, sink->position bytes from the start. */
+  /* Everything is written, sink->position bytes from the start: flush it to
+   * stable storage, unless that is not wanted (sink->no_flush). */
   int (*finish) (struct sink *sink, struct vdisk_error *error);
 
   /* Free everything, the sink included.  A file that was not finished is
@@ -61,6 +62,7 @@ struct sink {
   bool is_zeroed;               /* reads as zeros once it has begun */
   bool wants_space;             /* before it is written: to be faster */
   bool has_begun;
+  bool no_flush;
   uint64_t position;            /* of sink_put */
   uint64_t device, inode;       /* of a file; 0, 0: it is none */
 };
