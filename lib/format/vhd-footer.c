@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "error.h"
@@ -132,12 +133,38 @@ vhd_read_footers (const struct layer *layer, struct vhd_footers *footers,
   footers->has_copy = check_footer (&footers->end,
                                     &footers->end_problem) == -1 ||
     get_be32 (footers->end.type) != VHD_FIXED;
-  if (!footers->has_copy)
-    return 0;
   if (read_copy (layer, &footers->copy, error) == -1)
     return -1;
   check_copy (&footers->copy, &footers->copy_problem);
   return 0;
+}
+
+/* Two valid footers tell of two disks, of which one is shown.  At the start
+ * of a fixed disk it is the guest's, or what an unfinished conversion has
+ * left. */
+static void
+warn_of_difference (const struct layer *layer,
+                    const struct vhd_footers *footers)
+{
+  const struct vhd_footer *end = &footers->end, *copy = &footers->copy;
+  char text[256] = "", uuid[VHD_UUID_TEXT_SIZE], other[VHD_UUID_TEXT_SIZE];
+  size_t used = 0;
+
+  if (get_be64 (copy->current_size) != get_be64 (end->current_size))
+    used += snprintf (text, sizeof text, ", current size %" PRIu64 " and not "
+                      "%" PRIu64, get_be64 (copy->current_size),
+                      get_be64 (end->current_size));
+  if (get_be32 (copy->type) != get_be32 (end->type))
+    used += snprintf (text + used, sizeof text - used, ", type %" PRIu32
+                      " and not %" PRIu32, get_be32 (copy->type),
+                      get_be32 (end->type));
+  if (memcmp (copy->uuid, end->uuid, sizeof copy->uuid) != 0)
+    used += snprintf (text + used, sizeof text - used, ", UUID %s and not %s",
+                      vhd_uuid_text (copy->uuid, uuid),
+                      vhd_uuid_text (end->uuid, other));
+  if (used > 0)
+    layer_warn (layer, "footer copy: %s: using the footer at the end of the "
+                "file", text + 2);
 }
 
 int
@@ -150,7 +177,9 @@ vhd_read_footer (const struct layer *layer, struct footer *footer,
     return -1;
   if (footers.end_problem.errnum == 0) {
     parse_footer (&footers.end, footers.end_offset, footer);
-    if (footers.copy_problem.errnum != 0)
+    if (footers.copy_problem.errnum == 0)
+      warn_of_difference (layer, &footers);
+    else if (footers.has_copy)
       layer_warn (layer, "footer copy: %s: using the footer at the end of "
                   "the file", error_raw (&footers.copy_problem));
     return 0;

@@ -41,7 +41,8 @@ struct footer {
 struct vhd_footers {
   struct vhd_footer end, copy;
   uint64_t end_offset;          /* where the one at the end starts */
-  bool has_copy;                /* false: a fixed disk, which has none */
+  bool has_copy;                /* false: a fixed disk, which has none: what
+                                   lies there is the guest's */
   struct vdisk_error end_problem, copy_problem;
 };
 
@@ -105,7 +106,8 @@ int vhd_read_footers (const struct layer *layer, struct vhd_footers *footers,
                       struct vdisk_error *error);
 
 /* Take the footer at the end of the file, or its copy at the start, and
- * warn if a dynamic disk lacks one of them. */
+ * warn if a dynamic disk lacks one of them, or if both tell of different
+ * disks. */
 int vhd_read_footer (const struct layer *layer, struct footer *footer,
                      struct vdisk_error *error);
 

@@ -61,13 +61,19 @@ with Checker() as check:
                     footer_copy=zeroes)
         check.refuses(vhd.path, "footer", "format=vhd")
 
-    # They differ: the end counts, the copy may be older.
-    older = altered(48, (2 * MIB).to_bytes(8, "big"))
-    vhd = image(check, "older-copy.vhd", footer_copy=older)
-    check.reads([vhd])
-    vhd = image(check, "older-copy.vhd", footer_copy=older,
-                end_footer=cut_511)
-    check.reads([vhd])
+    # They differ: the end counts, the copy may be older.  What makes it
+    # another disk is told.
+    for older, told in (
+            (altered(48, (2 * MIB).to_bytes(8, "big")),
+             "current size 2097152 and not 1048576: using the footer at"),
+            (altered(60, DIFFERENCING.to_bytes(4, "big")), "type 4 and not 3"),
+            (altered(68, bytes(16)), "UUID 00000000-0000-0000-0000-0{12} and")):
+        for end in whole, cut_511:
+            vhd = image(check, "older-copy.vhd", footer_copy=older,
+                        end_footer=end)
+            check.reads([vhd], warns="footer copy: " + told, what=told)
+    vhd = image(check, "older-copy.vhd", footer_copy=altered(24, bytes(4)))
+    check.reads([vhd], silent=True)
 
     # What is neither fixed, dynamic nor differencing, and no disk at all.
     for kind in 0, 1, 5, 6, 0xffffffff:

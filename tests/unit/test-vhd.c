@@ -348,9 +348,51 @@ START_TEST (test_end_wins)
   memcpy (image.bytes, copy, sizeof copy);
   layer = vhd_image_open (&image, NULL);
   ck_assert_uint_eq (layer->size, 8 * MB);
-  ck_assert_str_eq (last_warning (), "");
+  ck_assert_str_eq (last_warning (), "disk.vhd: footer copy: current size "
+                    "5243392 and not 8388608" COPY_BAD);
   layer_close (layer);
   vhd_image_free (&image);
+}
+END_TEST
+
+/* Two that are right, but differ. */
+
+#define UUID "00010203-0405-0607-0809-0a0b0c0d0e0f"
+
+static const struct {
+  size_t offset;
+  unsigned width;
+  uint64_t value;               /* of the copy */
+  const char *warning;          /* after "disk.vhd: footer copy: " */
+} differences[] = {
+  { FIELD (vhd_footer, current_size), 4 * MB,
+    "current size 4194304 and not 5243392" },
+  { FIELD (vhd_footer, type), VHD_DIFFERENCING, "type 4 and not 3" },
+  { offsetof (struct vhd_footer, uuid), 1, 0xff,
+    "UUID ff010203-0405-0607-0809-0a0b0c0d0e0f and not " UUID },
+  /* Nothing that makes it another disk. */
+  { FIELD (vhd_footer, time_stamp), 77, NULL },
+  { FIELD (vhd_footer, saved_state), 1, NULL },
+  { FIELD (vhd_footer, original_size), 512, NULL },
+};
+
+START_TEST (test_footers_differ)
+{
+  struct vhd_image image, other;
+  char warning[512] = "";
+
+  vhd_image_init (&image, VHD_DYNAMIC, DISK, BLOCK);
+  vhd_image_init (&other, VHD_DYNAMIC, DISK, BLOCK);
+  put_be ((uint8_t *) vhd_image_footer (&other) + differences[_i].offset,
+          differences[_i].width, differences[_i].value);
+  vhd_image_fix (&other);
+  memcpy (image.bytes, other.bytes, 512);
+  if (differences[_i].warning)
+    snprintf (warning, sizeof warning, "disk.vhd: footer copy: %s" COPY_BAD,
+              differences[_i].warning);
+  check_open (&image, 0, NULL, warning);
+  vhd_image_free (&image);
+  vhd_image_free (&other);
 }
 END_TEST
 
@@ -375,7 +417,7 @@ START_TEST (test_short_footer)
 END_TEST
 
 /* What the guest writes at the start of a fixed disk is no footer of
- * ours. */
+ * ours, which is told. */
 START_TEST (test_fixed_has_no_copy)
 {
   struct vhd_image image, forged;
@@ -385,7 +427,8 @@ START_TEST (test_fixed_has_no_copy)
   check_open (&image, 0, NULL, NULL);
   vhd_image_init (&forged, VHD_DYNAMIC, DISK, BLOCK);
   memcpy (image.bytes, forged.bytes, forged.size);
-  check_open (&image, 0, NULL, NULL);
+  check_open (&image, 0, NULL, "disk.vhd: footer copy: current size 5243392 "
+              "and not 65536, type 3 and not 2" COPY_BAD);
 
   memcpy (image.bytes, vhd_image_footer (&image), 512);
   vhd_image_footer (&image)->cookie[0] = 'C';
@@ -537,6 +580,7 @@ main (void)
   tcase_add_test (tc, test_empty);
   tcase_add_loop_test (tc, test_footers, 0, LEN (footers));
   tcase_add_test (tc, test_end_wins);
+  tcase_add_loop_test (tc, test_footers_differ, 0, LEN (differences));
   tcase_add_test (tc, test_short_footer);
   tcase_add_test (tc, test_fixed_has_no_copy);
   tcase_add_test (tc, test_fixed_size);
