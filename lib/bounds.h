@@ -106,6 +106,29 @@
 /* bytes: VHD: batmap that is made use of */
 #define VHD_BATMAP_SIZE_MAX (256 << 10)
 
+/* For a disk whose geometry says less than its current size. */
+/* number: VHD: BAT entries looked at for the size */
+#define VHD_EVIDENCE_ENTRIES_MAX (1 << 20)
+
+/* bytes: VHD: disk read for the size */
+#define VHD_EVIDENCE_SIZE_MAX (16 << 20)
+
+/* Enough for some blocks, little enough not to be noticed. */
+/* bytes: VHD: absent sectors read while mapping */
+#define VHD_ABSENT_SIZE_MAX (4 << 20)
+
+/* bytes: VHD: absent sectors read in a check */
+#define VHD_CHECK_ABSENT_SIZE_MAX (64 << 20)
+
+/* 16 MiB of memory while the BAT is read, none later unless blocks overlap:
+ * all of a file with blocks of 1 MiB, 1 TiB of blocks of 512 KiB. */
+/* number: VHD: blocks' places known while reading */
+#define VHD_INDEX_SLOTS_MAX (1 << 21)
+
+/* 64 TiB of blocks of 2 MiB. */
+/* number: VHD: BAT entries looked at for that */
+#define VHD_INDEX_ENTRIES_MAX (1 << 25)
+
 /* 16 MiB of memory.  One window covers 2 TiB if blocks have 2 MiB. */
 /* number: VHD: blocks' places checked at a time */
 #define VHD_CHECK_WINDOW (1 << 20)

@@ -265,6 +265,20 @@ format_of_top (const struct source *top, const struct vdisk_options *options)
   return options->format;
 }
 
+/* All layers are open. */
+static int
+settle (const struct chain *chain, struct vdisk_error *error)
+{
+  struct layer *top = chain->layers[0];
+
+  if (top->format->settle == NULL || chain->inspect_only)
+    return 0;
+  if (top->format->settle (top, chain->layers + 1, chain->count - 1,
+                           error) == -1)
+    return -1;
+  return check_size (top, error);
+}
+
 struct chain *
 chain_open (struct source *top, const struct vdisk_options *options,
             const struct resolver *resolver, struct vdisk_error *error)
@@ -286,8 +300,11 @@ chain_open (struct source *top, const struct vdisk_options *options,
   layer = open_layer (&opening, top, format_of_top (top, options), 0, error);
   while (layer) {
     append_layer (chain, layer);
-    if (layer->backing.role == NULL || chain->inspect_only)
-      return chain;
+    if (layer->backing.role == NULL || chain->inspect_only) {
+      if (settle (chain, error) == 0)
+        return chain;
+      break;
+    }
     layer = open_below_by_any_name (&opening, error);
   }
   chain_close (chain);

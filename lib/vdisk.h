@@ -80,7 +80,10 @@ unsigned vdisk_extent_nbd_flags (const struct vdisk_extent *extent);
 typedef int vdisk_extent_callback (void *opaque,
                                    const struct vdisk_extent *extent);
 
-/* Takes one warning: something odd that did not keep us from reading. */
+/* Takes one warning: something odd that did not keep us from reading.  Most
+ * are about what is seen while an image is being opened; some about what is
+ * met later, while it is mapped or read: then it is called by the thread
+ * that does so, by several at once if they do. */
 typedef void vdisk_warning_callback (void *opaque, const char *message);
 
 /* The library's version, as "1.2.3". */

@@ -46,6 +46,12 @@ struct format {
                         const struct layer *parent,
                         struct vdisk_error *error);
 
+  /* The chain under 'top', of this format, is open: 'below' are its other
+   * layers, the next one first.  The top's size may be changed to what they
+   * tell.  NULL: they tell nothing. */
+  int (*settle) (struct layer *top, struct layer *const *below,
+                 unsigned count, struct vdisk_error *error);
+
   /* Append to 'out' intervals that tile the guest range, which lies
    * within layer->size.  A pure function of the image's tables.  Their
    * depth is the layer's.  On error those appended tile a part of the

@@ -149,6 +149,11 @@ vhd_read_batmap (const struct layer *layer, struct vhd *vhd,
     return -1;
   if (batmap.problem.errnum != 0)
     layer_warn (layer, "batmap: %s: ignored", error_raw (&batmap.problem));
+  if (batmap.bits) {
+    vhd_add_structure (vhd, "batmap header", batmap.header_offset,
+                       VHD_SECTOR_SIZE);
+    vhd_add_structure (vhd, "batmap", batmap.offset, batmap.blocks / 8);
+  }
   vhd->batmap = batmap.bits;
   vhd->batmap_blocks = batmap.blocks;
   return 0;

@@ -54,21 +54,27 @@ count_bits (const uint8_t *bytes, uint64_t count)
 }
 
 /* Count the sectors of a block, of 'sectors' that are on the disk, that
- * are present. */
+ * are present.  Do those that are not have bytes, as far as is looked at? */
 static int
-count_present (const struct vhd_walk *walk, uint64_t offset,
-               uint64_t sectors, uint64_t *present)
+count_present (struct vhd_walk *walk, uint64_t offset, uint64_t sectors,
+               uint64_t *present, bool *lies)
 {
+  const uint64_t data = offset + walk->vhd->bitmap_size;
   uint8_t chunk[CHUNK];
   uint64_t done, count;
 
   *present = 0;
+  *lies = false;
   for (done = 0; done < sectors; done += count) {
     count = min_u64 (sectors - done, 8 * CHUNK);
     if (vhd_read_bitmap (walk->layer, chunk, divide_up (count, 8),
                          offset + done / 8, walk->error) == -1)
       return -1;
     *present += count_bits (chunk, count);
+    if (vhd_find_absent (walk->layer, chunk, count,
+                         data + done * VHD_SECTOR_SIZE,
+                         &walk->bitmaps.budget, lies, walk->error) == -1)
+      return -1;
   }
   return 0;
 }
@@ -82,10 +88,14 @@ check_bitmap (struct vhd_walk *walk, uint64_t number, uint64_t offset)
     divide_up (min_u64 (left, UINT64_C (1) << bits), VHD_SECTOR_SIZE);
   struct vhd_bitmaps *bitmaps = &walk->bitmaps;
   uint64_t present;
+  bool lies;
 
-  if (count_present (walk, offset, sectors, &present) == -1)
+  if (count_present (walk, offset, sectors, &present, &lies) == -1)
     return -1;
   bitmaps->count++;
+  bitmaps->looked_at += lies || (present < sectors && bitmaps->budget > 0);
+  if (lies && bitmaps->lying++ == 0)
+    bitmaps->first_lying = number;
   if (!vhd_batmap_has (walk->vhd, number)) {
     if (present == 0 && bitmaps->empty++ == 0)
       bitmaps->first_empty = number;
@@ -179,6 +189,13 @@ tell_counts (struct vhd_walk *walk)
     finder_add (walk->finder, VDISK_WARNING, "batmap: blocks that are "
                 "not allocated are marked as complete: %" PRIu64 ", the "
                 "first is block %" PRIu64, bitmaps->absent, bitmaps->first_absent);
+  if (bitmaps->lying > 0)
+    finder_add (walk->finder, VDISK_WARNING, "bitmaps: %" PRIu64 " of %"
+                PRIu64 " blocks looked at hold bytes in sectors that are "
+                "absent by their bitmaps, and read as zeros, the first is "
+                "block %" PRIu64 ": if they are by a program that does not "
+                "keep bitmaps, sector-bitmaps=ignore shows them",
+                bitmaps->lying, bitmaps->looked_at, bitmaps->first_lying);
   if (bitmaps->empty == 0)
     return;
   if (bitmaps->empty == bitmaps->count &&

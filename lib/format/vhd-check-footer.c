@@ -79,10 +79,32 @@ check_copy (struct vhd_walk *walk)
     compare (walk);
 }
 
+/* The creator means the geometry, which gives less than the current size:
+ * tell what speaks for which. */
+static int
+check_evidence (struct vhd_walk *walk)
+{
+  const struct footer *footer = &walk->vhd->footer;
+  struct vhd_evidence evidence;
+
+  if (vhd_find_evidence (walk->layer, &evidence, walk->error) == -1)
+    return -1;
+  finder_add (walk->finder, VDISK_WARNING, "footer: geometry %" PRIu16 "/%"
+              PRIu8 "/%" PRIu8 " gives %" PRIu64 " bytes, which is what "
+              "creator \"%.4s\" means, and the current size is %" PRIu64
+              ": %s, which speaks for the %s", footer->cylinders,
+              footer->heads, footer->sectors, vhd_chs_size (footer),
+              (const char *) footer->creator, footer->current_size,
+              evidence.found ? evidence.what
+              : "this file has nothing beyond the former",
+              evidence.found ? "current size" : "geometry");
+  return 0;
+}
+
 /* A geometry is made for a size, and covers it but for a part of a track
  * and of a cylinder.  If not, someone has changed the size, and those who
  * go by the geometry see another disk. */
-static void
+static int
 check_geometry (struct vhd_walk *walk)
 {
   const struct footer *footer = &walk->vhd->footer;
@@ -91,27 +113,32 @@ check_geometry (struct vhd_walk *walk)
   const uint64_t rounding = (uint64_t) (footer->heads + 1) *
     footer->sectors * VHD_SECTOR_SIZE;
 
+  if (vhd_size_in_doubt (walk->vhd))
+    return check_evidence (walk);
   if (!vhd_has_chs (footer))
-    return;
+    return 0;
   if ((chs > current ? chs - current : current - chs) > rounding)
     finder_add (walk->finder, VDISK_WARNING, "footer: geometry %" PRIu16
                 "/%" PRIu8 "/%" PRIu8 " gives %" PRIu64 " bytes, but the "
                 "current size is %" PRIu64 ": not all programs will see a "
                 "disk of the same size", footer->cylinders, footer->heads,
                 footer->sectors, chs, current);
+  return 0;
 }
 
-void
+int
 vhd_check_footer (struct vhd_walk *walk)
 {
   const struct footer *footer = &walk->vhd->footer;
 
   check_copy (walk);
-  check_geometry (walk);
+  if (check_geometry (walk) == -1)
+    return -1;
   if (!is_aligned (footer->current_size, VHD_SECTOR_SIZE))
     finder_add (walk->finder, VDISK_WARNING, "footer: current size %" PRIu64
                 ", not a multiple of %d", footer->current_size,
                 VHD_SECTOR_SIZE);
+  return 0;
 }
 
 /* Find a footer like the copy in the sectors from '*offset' on: it follows

@@ -125,9 +125,12 @@ vhd_check_in_windows (struct layer *layer, uint64_t window,
   };
   int r;
 
+  if (vhd_bitmaps_may_lie (walk.vhd))
+    walk.bitmaps.budget = VHD_CHECK_ABSENT_SIZE_MAX;
   if (vhd_read_footers (layer, &walk.footers, error) == -1)
     return -1;
-  vhd_check_footer (&walk);
+  if (vhd_check_footer (&walk) == -1)
+    return -1;
   if (walk.vhd->footer.type == VHD_FIXED)
     r = check_fixed (&walk);
   else

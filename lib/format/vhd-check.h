@@ -45,6 +45,9 @@ struct vhd_bitmaps {
   uint64_t first_empty;         /* block */
   uint64_t absent;              /* set in the batmap, but not allocated */
   uint64_t first_absent;
+  uint64_t looked_at, lying;    /* at absent sectors; those have bytes */
+  uint64_t first_lying;
+  uint64_t budget;              /* bytes that may yet be looked at */
 };
 
 struct vhd_walk {
@@ -112,7 +115,7 @@ void vhd_run_end (struct vhd_walk *walk);
 /* vhd-check-footer.c */
 
 /* Check sizes, and the copy. */
-void vhd_check_footer (struct vhd_walk *walk);
+int vhd_check_footer (struct vhd_walk *walk);
 
 /* Check the one at the end, which may be where blocks end if not at the
  * end of the file. */

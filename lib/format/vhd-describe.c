@@ -145,6 +145,26 @@ describe_sizes (const struct footer *footer, json_t *data,
                                               VHD_SECTOR_SIZE))), error);
 }
 
+/* Which of the sizes the file speaks for, if that has to be asked. */
+static int
+describe_evidence (const struct layer *layer, json_t *data,
+                   struct vdisk_error *error)
+{
+  struct vhd_evidence evidence;
+
+  if (!vhd_size_in_doubt (layer->state))
+    return 0;
+  if (vhd_find_evidence (layer, &evidence, error) == -1)
+    return -1;
+  return describe_set (data, "size-evidence",
+                       json_pack ("{s:s, s:s}", "speaks-for",
+                                  evidence.found ? "current-size"
+                                  : "chs-size",
+                                  "because", evidence.found ? evidence.what
+                                  : "this file has nothing beyond it"),
+                       error);
+}
+
 static int
 describe_footer (const struct footer *footer, json_t *data,
                  struct vdisk_error *error)
@@ -337,6 +357,7 @@ vhd_describe (struct layer *layer, struct json_t *document,
                     json_pack ("{s:s, s:O}", "type", "vhd", "data", data),
                     error) == 0 &&
       describe_footer (&vhd->footer, data, error) == 0 &&
+      describe_evidence (layer, data, error) == 0 &&
       describe_set (data, "aligned-to-1-mib",
                     json_boolean (is_aligned (layer->size, MIB)),
                     error) == 0 &&

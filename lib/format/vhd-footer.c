@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* VHD footers: which of the two counts, and what size they give the disk.
+/* VHD footers: which of the two counts.
  *
  * The footer at the end of the file counts.  Dynamic and differencing
  * disks have a copy at the start, for when the end is damaged, cut off or
@@ -192,45 +192,6 @@ vhd_read_footer (const struct layer *layer, struct footer *footer,
               error_raw (&footers.end_problem));
   parse_footer (&footers.copy, 0, footer);
   return 0;
-}
-
-/* Virtual PC, and QEMU until it called itself "qem2", show the guest no
- * more of the disk than its geometry covers, and record in current_size
- * what was asked for.  All others mean current_size: "win ", "qem2",
- * "d2v ", "tap\0", "CTXS", "caml", "vbox", "vs  ", "wa\0\0", ... */
-bool
-vhd_creator_means_chs (const struct footer *footer)
-{
-  return memcmp (footer->creator, "vpc ", 4) == 0 ||
-    memcmp (footer->creator, "qemu", 4) == 0;
-}
-
-/* A geometry without cylinders, heads or sectors says nothing either. */
-bool
-vhd_has_chs (const struct footer *footer)
-{
-  if (footer->cylinders == VHD_CYLINDERS_MAX &&
-      footer->heads == VHD_HEADS_MAX && footer->sectors == VHD_SECTORS_MAX)
-    return false;
-  return footer->cylinders != 0 && footer->heads != 0 &&
-    footer->sectors != 0;
-}
-
-uint64_t
-vhd_chs_size (const struct footer *footer)
-{
-  return (uint64_t) footer->cylinders * footer->heads * footer->sectors *
-    VHD_SECTOR_SIZE;
-}
-
-uint64_t
-vhd_disk_size (const struct footer *footer, enum vhd_size_rule rule)
-{
-  const bool chs = rule == VHD_SIZE_CHS ||
-    (rule == VHD_SIZE_AUTO && vhd_creator_means_chs (footer));
-
-  return chs && vhd_has_chs (footer) ? vhd_chs_size (footer)
-    : footer->current_size;
 }
 
 bool

@@ -6,6 +6,7 @@
 #ifndef VDISK_VHD_H
 #define VDISK_VHD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 
 struct finder;
 struct json_t;
+struct vhd;
 
 struct footer {
   uint64_t offset;              /* where it was found */
@@ -71,9 +73,23 @@ struct vhd_batmap {
   struct vdisk_error problem;   /* why it cannot be trusted */
 };
 
+/* A part of the file that is no block. */
+struct vhd_structure {
+  const char *name;             /* "header" */
+  uint64_t offset, end;
+};
+
+/* Footer and its copy, header, BAT, batmap and its header, locators. */
+#define VHD_STRUCTURES_MAX (6 + VHD_LOCATORS)
+
+struct vhd_index;
+
 /* layer->state */
 struct vhd {
   struct footer footer;
+  uint64_t room;                /* no disk in this file can be larger */
+  bool asks_parents;            /* the size is in doubt, and this file has
+                                   no evidence */
 
   /* The rest is for dynamic and differencing disks only. */
   uint64_t bat_offset;
@@ -84,6 +100,11 @@ struct vhd {
   uint64_t batmap_blocks;       /* how many blocks it speaks of */
   uint8_t parent_uuid[16];
   uint32_t parent_time_stamp;
+  struct vhd_structure structures[VHD_STRUCTURES_MAX];
+  size_t structure_count;
+  struct vhd_index *index;      /* of blocks: see vhd-place.c */
+  _Atomic uint64_t absent_budget;       /* bytes in absent sectors that may
+                                           yet be looked at */
 };
 
 /* vhd.c */
@@ -111,8 +132,10 @@ int vhd_read_footers (const struct layer *layer, struct vhd_footers *footers,
 int vhd_read_footer (const struct layer *layer, struct footer *footer,
                      struct vdisk_error *error);
 
-uint64_t vhd_disk_size (const struct footer *footer,
-                        enum vhd_size_rule rule);
+/* True for libvhd, which Xen's tools are made of. */
+bool vhd_creator_is_xen (const struct footer *footer);
+
+/* vhd-size.c */
 
 /* Does the geometry tell a size?  What size it tells. */
 bool vhd_has_chs (const struct footer *footer);
@@ -121,8 +144,63 @@ uint64_t vhd_chs_size (const struct footer *footer);
 /* True for those who mean the geometry, not current_size. */
 bool vhd_creator_means_chs (const struct footer *footer);
 
-/* True for libvhd, which Xen's tools are made of. */
-bool vhd_creator_is_xen (const struct footer *footer);
+/* The size by the rule, and by nothing but the footer. */
+uint64_t vhd_disk_size (const struct footer *footer,
+                        enum vhd_size_rule rule);
+
+/* Does the creator mean a geometry that gives less than current_size, so
+ * that evidence has to be looked for? */
+bool vhd_size_in_doubt (const struct vhd *vhd);
+
+/* That the disk is larger than its geometry says. */
+struct vhd_evidence {
+  bool found;
+  char what[160];               /* what was found */
+};
+
+/* Look for it, if the size is in doubt. */
+int vhd_find_evidence (const struct layer *layer,
+                       struct vhd_evidence *evidence,
+                       struct vdisk_error *error);
+
+/* Change layer->size, which is that of the rule, if something speaks for
+ * the current size, and warn if it is not the one the creator means.  All
+ * else that the driver keeps of footer and header is known. */
+int vhd_choose_size (struct layer *layer, struct vdisk_error *error);
+
+/* The format's 'settle'. */
+int vhd_settle (struct layer *top, struct layer *const *below,
+                unsigned count, struct vdisk_error *error);
+
+/* vhd-absent.c */
+
+enum vhd_bytes {
+  VHD_BYTES_ERROR = -1,
+  VHD_BYTES_NONE,
+  VHD_BYTES_FOUND,
+  VHD_BYTES_UNKNOWN,            /* the budget is used up */
+};
+
+/* Look for a byte that is not zero in a range of the source: sets *where.
+ * What it looks at (and something for each hole of the host file) comes off
+ * the budget. */
+enum vhd_bytes vhd_find_bytes (struct source *source, uint64_t offset,
+                               uint64_t length, uint64_t *budget,
+                               uint64_t *where, struct vdisk_error *error);
+
+/* Is it worth looking for bytes in sectors that are absent? */
+bool vhd_bitmaps_may_lie (const struct vhd *vhd);
+
+/* Look for them in absent sectors of block 'number', which are at 'offset'
+ * in the file, unless enough was looked at; warn of the first found. */
+void vhd_look_at_absent (const struct layer *layer, uint64_t number,
+                         uint64_t offset, uint64_t length);
+
+/* Look for them where 'count' bits are clear, of sectors at 'data' in the
+ * file. */
+int vhd_find_absent (const struct layer *layer, const uint8_t *bits,
+                     uint64_t count, uint64_t data, uint64_t *budget,
+                     bool *found, struct vdisk_error *error);
 
 /* vhd-batmap.c */
 
@@ -161,6 +239,29 @@ int vhd_map_blocks (const struct layer *layer, uint64_t offset,
  * next bitmap is near only if blocks are small. */
 int vhd_read_bitmap (const struct layer *layer, void *buffer, size_t count,
                      uint64_t offset, struct vdisk_error *error);
+
+/* vhd-place.c */
+
+/* NULL if out of memory.  Freeing accepts NULL. */
+struct vhd_index *vhd_index_new (void);
+void vhd_index_free (struct vhd_index *index);
+
+/* Note what lies there; the range is in the file, 'name' stays. */
+void vhd_add_structure (struct vhd *vhd, const char *name, uint64_t offset,
+                        uint64_t size);
+
+/* The first of them that lies, or ends, in [start, end); or NULL. */
+const struct vhd_structure *vhd_structure_in (const struct vhd *vhd,
+                                              uint64_t start, uint64_t end);
+
+/* Could a block be there?  Its bitmap lies in the file, and over no other
+ * structure. */
+bool vhd_has_place (const struct layer *layer, uint32_t sector);
+
+/* An error (EIO) if the bitmap of block 'number' lies in another structure,
+ * or in another block. */
+int vhd_check_place (const struct layer *layer, uint64_t number,
+                     uint32_t sector, struct vdisk_error *error);
 
 /* vhd-parent.c */
 

@@ -142,9 +142,10 @@ with Verdicts() as verdicts:
     verdicts.clean(vhd.path)
     for size, kind, text in ((MIB - 512, "warning", "there are "),
                              (MIB + 512, "error", "there are only ")):
-        vhd = Vhd(FIXED, MIB, creator=b"vpc ",
+        vhd = Vhd(FIXED, MIB, creator=b"vpc ", chs=(128, 1, 16),
                   end_footer=altered(48, size.to_bytes(8, "big")))
         vhd.write(verdicts.path("fixed.vhd"))
+        # Of the geometry's bytes all are there.
         verdicts.finds(vhd.path, kind, f"footer: current size {size}, but "
                        f"{text}1048576 bytes before the footer")
 

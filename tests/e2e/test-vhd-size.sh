@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Which size of the footer counts depends on the creator, unless the user
-# says it with size=.
+# Which size of the footer counts depends on the creator, unless what the
+# file has says otherwise, or the user does with size=.
 . "$(dirname "$0")/functions.sh"
 requires nbdcopy --version
 
 python3 - <<'END' || exit 1
+import os
+
 from vhd_check import Checker
 from vhd_image import *
 
@@ -17,10 +19,11 @@ CHS = [b"vpc ", b"qemu"]
 
 def image(check, name, kind, creator, chs, virtual_size):
     vhd = Vhd(kind, 4 * MIB, creator=creator, chs=chs, block_size=256 * KIB,
-              virtual_size=virtual_size,
+              virtual_size=virtual_size, stale=False,
               bat_entries=round_up(8 * MIB, 256 * KIB) // (256 * KIB))
     vhd.fill_random(0, SECTOR)
-    vhd.fill_random(3 * MIB + 512 * KIB, 512 * KIB)
+    vhd.fill_random(3 * MIB, 256 * KIB)
+    # Blocks beyond both sizes say nothing.
     if kind != FIXED:
         vhd.fill_random(4 * MIB, 512 * KIB)
     return vhd.write(check.path(name))
@@ -49,14 +52,104 @@ with Checker() as check:
     check.refuses(check.path("77696e20.vhd"), "size=.*auto.*current.*chs",
                   "size=small")
 
-    # The rule goes for each layer by itself: the parent's end is a hole.
-    base = image(check, "base.vhd", DYNAMIC, b"vpc ", SMALL,
-                 chs_size(SMALL))
-    top = Vhd(DIFFERENCING, 4 * MIB, creator=b"win ", chs=SMALL,
-              block_size=64 * KIB, locators=[w2ru(".\\base.vhd")],
-              parent_uuid=base.uuid, parent_time=base.time)
-    top.write(check.path("top.vhd"))
-    check.reads([top, base])
+    # What lies beyond the geometry speaks for the current size.
+    CUT = chs_size(SMALL)                       # in the middle of block 13
+
+    def vpc(name, kind=DYNAMIC, creator=b"vpc ", **options):
+        vhd = Vhd(kind, 4 * MIB, creator=creator, chs=SMALL, stale=False,
+                  block_size=256 * KIB, **options)
+        vhd.fill_random(MIB, 5000)
+        vhd.path = check.path(name)
+        return vhd
+
+    def sees(vhd, size, told=None, params=(), oracle=()):
+        vhd.write(vhd.path)
+        assert vhd.virtual_size == size, vhd.path
+        if told:
+            told = (f"geometry 100/4/17, {CUT} bytes, but .*{told}.*: taking "
+                    f"the current size, {4 * MIB} bytes")
+        check.reads([vhd], *params, warns=told, silent=told is None,
+                    oracle=oracle)
+
+    for creator in CHS:
+        sees(vpc("nothing.vhd", creator=creator), CUT)
+        vhd = vpc("last-bit.vhd", creator=creator)
+        vhd.fill_random(CUT, SECTOR)
+        sees(vhd, 4 * MIB, f"block 13 has a sector at offset {CUT} ")
+        vhd = vpc("block.vhd", creator=creator)
+        vhd.allocate(15)
+        sees(vhd, 4 * MIB, "BAT entry 15 has a block there")
+        vhd = vpc("fixed.vhd", FIXED, creator=creator)
+        sees(vhd, CUT)
+        vhd.fill(4 * MIB - SECTOR, bytes(500) + b"1" + bytes(11))
+        sees(vhd, 4 * MIB, f"there is data at offset {4 * MIB - 12} of")
+
+    # Up to the geometry, in sectors that are absent, or beyond both sizes.
+    vhd = vpc("before.vhd")
+    vhd.fill_random(CUT - SECTOR, SECTOR)
+    sees(vhd, CUT)
+    vhd = vpc("allocated.vhd")
+    vhd.allocate(13)
+    sees(vhd, CUT)
+    vhd = vpc("beyond.vhd", bat_entries=17)
+    vhd.allocate(16, full=True)
+    sees(vhd, CUT)
+    # Entries that lead to where no block can be.
+    for sector in 0, 1, 3, 1 << 30:
+        sees(vpc("nowhere.vhd", bat_extra={14: sector}), CUT)
+    # A BAT with no room for the current size.
+    vhd = vpc("small-bat.vhd", bat_entries=15)
+    vhd.fill_random(CUT, 1024)
+    vhd.virtual_size = CUT
+    sees(vhd, CUT)
+    # Where bitmaps do not count, bytes do.
+    vhd = vpc("ignored.vhd")
+    for number in vhd.blocks:
+        vhd.allocate(number, full=True)
+    vhd.allocate(13, full=True)
+    vhd.virtual_size = CUT
+    sees(vhd, CUT, params=["sector-bitmaps=ignore"], oracle=None)
+    vhd.blocks[13].data[-1] = 1
+    vhd.virtual_size = 4 * MIB
+    sees(vhd, 4 * MIB, f"there is data at offset {14 * 256 * KIB - 1} of",
+         params=["sector-bitmaps=ignore"], oracle=None)
+
+    # As the specification's geometry rounds down.
+    vhd = Vhd(DYNAMIC, 40 * MIB + 512 * KIB, creator=b"vpc ")
+    assert vhd.chs == (975, 5, 17)
+    vhd.fill_random(vhd.size - SECTOR, SECTOR)
+    vhd.write(check.path("backup.vhd"))
+    check.reads([vhd], warns="taking the current size, 42467328 bytes")
+
+    # A parent is as large as its current size: a child only cuts.
+    base = vpc("base.vhd")
+    base.fill_random(CUT, SECTOR)
+    base.fill_random(4 * MIB - SECTOR, SECTOR)
+    base.write(base.path)
+    plain = vpc("plain.vhd").write(check.path("plain.vhd"))
+    fixed = vpc("fixed-base.vhd", FIXED)
+    fixed.fill_random(4 * MIB - SECTOR, SECTOR)
+    fixed.write(fixed.path)
+
+    def child(name, parent, creator):
+        locator = w2ru(".\\" + os.path.basename(parent.path))
+        vhd = vpc(name, DIFFERENCING, creator, locators=[locator],
+                  parent_uuid=parent.uuid, parent_time=parent.time)
+        vhd.uuid = os.urandom(16)
+        return vhd.write(vhd.path)
+
+    for parent in base, fixed:
+        top = child("top.vhd", parent, b"win ")
+        check.reads([top, parent], silent=True)
+        check.reads([top, parent], "size=current", silent=True)
+        # What a parent has there speaks for the child's current size.
+        middle = child("middle.vhd", parent, b"vpc ")
+        check.reads([middle, parent], warns="there is data at .* taking the")
+        top = child("top.vhd", middle, b"qemu")
+        check.reads([top, middle, parent], warns="taking the current size")
+        top.virtual_size = CUT
+        check.reads([top, middle, parent], "size=chs", oracle=["chs"])
+    check.reads([child("top.vhd", plain, b"vpc "), plain], silent=True)
 
     # original_size says nothing.
     vhd = Vhd(DYNAMIC, 4 * MIB, original_size=2 * MIB)

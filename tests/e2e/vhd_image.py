@@ -219,7 +219,8 @@ class Vhd:
     gaps          up to so many sectors of garbage before a block
     align         data of a block starts at a multiple of this
     header_change what becomes of the header's 1024 bytes
-    virtual_size  what a right reader takes for the size of the disk
+    virtual_size  what a right reader takes for the size of the disk; by
+                  default what creator and evidence say
     """
 
     def __init__(self, kind, size, *, chs=None, original_size=None,
@@ -265,12 +266,52 @@ class Vhd:
         self.gaps = gaps
         self.align = align
         self.header_change = header_change
-        self.virtual_size = virtual_size
-        if virtual_size is None:
-            self.virtual_size = size_by_creator(creator, size, self.chs)
+        self.forced_size = virtual_size
         self.blocks = {}
         self.placement = {}     # block number to its place in the file
         self.path = None
+
+    # How large it is
+
+    @property
+    def virtual_size(self):
+        if self.forced_size is not None:
+            return self.forced_size
+        size = size_by_creator(self.creator, self.size, self.chs)
+        return self.size if self.has_more_than(size) else size
+
+    @virtual_size.setter
+    def virtual_size(self, size):
+        self.forced_size = size
+
+    @property
+    def size_in_chain(self):
+        """As a parent: a child only cuts."""
+        return max(self.virtual_size, self.size)
+
+    def has_more_than(self, size):
+        """Is there a block, a sector or (fixed) a byte other than zero
+        from 'size' on, and on a disk of the current size?"""
+        for number, block in self.blocks.items():
+            start = number * self.block_size
+            end = min(start + self.block_size, self.size)
+            first = max(size, start)
+            if first >= end:
+                continue
+            if self.kind == FIXED:
+                if any(block.data[first - start:end - start]):
+                    return True
+            elif start >= size or any(
+                    self.present_on_disk(number)[(first - start) // SECTOR:
+                                                 -(-(end - start)
+                                                   // SECTOR)]):
+                return True
+        return False
+
+    def present_on_disk(self, number):
+        """What the bitmap says, a byte for each sector."""
+        bits = "".join(f"{byte:08b}" for byte in self.bitmap_of(number))
+        return bytes(map(int, bits))
 
     # What it holds
 
@@ -487,7 +528,7 @@ class Raw:
     path = None
 
     def __init__(self, data):
-        self.virtual_size = len(data)
+        self.virtual_size = self.size_in_chain = len(data)
         self.data = data
 
     def write(self, path):
@@ -590,6 +631,24 @@ def overlay(below, above, depth, size):
     return merged
 
 
+def top_size(layers):
+    """The size of the disk.  What parents have beyond the geometry of the
+    top is evidence as well."""
+    top = layers[0]
+    size = top.virtual_size
+    if (top.forced_size is not None or top.kind != DIFFERENCING or
+            top.creator not in (b"vpc ", b"qemu")):
+        return size
+    end = top.size
+    for layer in layers[1:]:
+        end = min(end, layer.size_in_chain)
+        if any(any(data[max(size - start, 0):end - start])
+               for start, stop, data in layer.pieces()
+               if stop > size and start < end):
+            return top.size
+    return size
+
+
 def flatten(layers, path=None):
     """The Disk that a chain is, top first.  Its content goes to the file
     'path', which is sparse."""
@@ -597,7 +656,7 @@ def flatten(layers, path=None):
     pieces = []
     for depth in reversed(range(len(layers))):
         layer = layers[depth]
-        size = layer.virtual_size
+        size = layer.size_in_chain if depth > 0 else top_size(layers)
         pieces = overlay(pieces, layer.ranges(), depth, size)
         if file is None:
             continue
@@ -615,6 +674,7 @@ def flatten(layers, path=None):
             tiled.append((position, start, None))
         tiled.append((start, end, depth))
         position = end
-    if position < layers[0].virtual_size:
-        tiled.append((position, layers[0].virtual_size, None))
-    return Disk(layers[0].virtual_size, tiled)
+    size = top_size(layers)
+    if position < size:
+        tiled.append((position, size, None))
+    return Disk(size, tiled)

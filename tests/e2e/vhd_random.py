@@ -168,14 +168,23 @@ def random_vhd(rng, kind, plain=False):
     room = size
     if kind != vi.FIXED:
         room = vi.round_up(vhd.virtual_size, vhd.block_size)
+    if plain and vhd.virtual_size < size:
+        # QEMU does not look for what lies beyond.
+        room = vhd.virtual_size
     fill_at_random(rng, vhd, room)
     if kind == vi.FIXED:
         return vhd
     for _ in range(rng.choice([0, 0, 1, 3])):
-        vhd.allocate(rng.randrange(room // vhd.block_size))
+        vhd.allocate(rng.randrange(-(-room // vhd.block_size)))
     random_layout(rng, vhd)
     if plain:
         vhd.stale = False
+        if vhd.virtual_size < size:
+            last, within = divmod(vhd.virtual_size, vhd.block_size)
+            if last in vhd.blocks:
+                # The fill by whole blocks may have gone beyond.
+                gone = (vhd.block_size - within) // vi.SECTOR
+                vhd.blocks[last].present[within // vi.SECTOR:] = bytes(gone)
         return vhd
     random_footers(rng, vhd)
     random_batmap(rng, vhd)

@@ -103,7 +103,8 @@ class RawLayer:
 class VhdLayer:
     """One VHD.  'size_field' is auto, current or chs."""
 
-    def __init__(self, path, size_field="auto", ignore_bitmaps=False):
+    def __init__(self, path, size_field="auto", ignore_bitmaps=False,
+                 is_parent=False):
         self.file = File(path)
         self.read_footer()
         self.choose_size(size_field)
@@ -113,12 +114,92 @@ class VhdLayer:
         if self.kind is None:
             raise VhdError(f"{path}: type {self.type}")
         self.ignore_bitmaps = ignore_bitmaps and self.kind == "dynamic"
+        self.placed = set()
         if self.kind == "fixed":
             if self.size > self.file.length:
                 raise VhdError(f"{path}: shorter than its disk")
         else:
             self.read_header()
             self.read_batmap()
+        self.find_true_size(size_field, is_parent)
+
+    def find_true_size(self, field, is_parent):
+        """A parent is as large as its current size; what lies beyond the
+        geometry shows that it was not meant."""
+        cut = self.size
+        self.in_doubt = False
+        if cut >= self.current_size:
+            return
+        if self.kind == "fixed":
+            room = self.file.length - 511
+        else:
+            room = self.entries * self.block_size
+        if self.current_size > room:
+            return
+        if is_parent:
+            self.size = self.current_size
+        elif field == "auto":
+            self.in_doubt = True
+            if self.has_from(cut):
+                self.size = self.current_size
+
+    def has_from(self, cut):
+        """Is there a block, a sector or (fixed) a byte after 'cut'?"""
+        if self.kind == "fixed":
+            tail = self.file.read(cut, self.current_size - cut)
+            return any(tail)
+        last = -(-self.current_size // self.block_size)
+        for block in range(-(-cut // self.block_size), last):
+            if self.is_block(u32(self.bat, block * 4)):
+                return True
+        block, within = divmod(cut, self.block_size)
+        end = min(self.current_size - block * self.block_size,
+                  self.block_size)
+        sector = u32(self.bat, block * 4)
+        if not within or not self.is_block(sector):
+            return False
+        bitmap = self.file.read(sector * 512, self.bitmap_size)
+        return any(self.bit(bitmap, n)
+                   for n in range(within // 512, -(-end // 512)))
+
+    def tables(self):
+        """(start, end) of what is no block."""
+        yield 0, 512
+        yield self.header_at, self.header_at + 1024
+        size = max(self.size, self.current_size)
+        entries = min(-(-size // self.block_size), self.entries)
+        yield self.bat_at, self.bat_at + 4 * entries
+        if self.footer_at:
+            yield self.footer_at, self.file.length
+
+    def is_block(self, sector):
+        """Does a BAT entry lead to where a bitmap could be?"""
+        start, end = sector * 512, sector * 512 + self.bitmap_size
+        return (sector != 0xffffffff and end <= self.file.length and
+                not any(at < end and to > start
+                        for at, to in self.tables()))
+
+    def starts(self):
+        """Where the blocks of the disk start, and their numbers."""
+        if not hasattr(self, "all_starts"):
+            count = -(-self.size // self.block_size)
+            self.all_starts = sorted(
+                (u32(self.bat, n * 4), n) for n in range(count)
+                if self.is_block(u32(self.bat, n * 4)))
+        return self.all_starts
+
+    def demand_place(self, block, sector):
+        """The bitmap lies in nothing else."""
+        if not self.is_block(sector):
+            raise VhdError(f"{self.file.path}: block {block}: no place")
+        start, end = sector * 512, sector * 512 + self.bitmap_size
+        for other, number in self.starts():
+            data = min(self.size - number * self.block_size,
+                       self.block_size)
+            to = other * 512 + self.bitmap_size + -(-data // 512) * 512
+            if number != block and other * 512 < end and to > start:
+                raise VhdError(f"{self.file.path}: block {block}: its "
+                               f"bitmap lies in block {number}")
 
     def read_footer(self):
         """The one at the end, else the copy at the start."""
@@ -129,6 +210,7 @@ class VhdLayer:
                 continue
             footer = self.file.read(offset, count).ljust(512, b"\0")
             if footer[:8] == b"conectix" and sums_up(footer, 64):
+                self.footer_at = offset
                 break
         else:
             raise VhdError(f"{self.file.path}: no footer")
@@ -240,6 +322,10 @@ class VhdLayer:
     def pieces_of_block(self, block, place, start, count):
         data_at = place + self.bitmap_size
         first = start % self.block_size
+        if block not in self.placed:
+            if not self.ignore_bitmaps:
+                self.demand_place(block, place // 512)
+            self.placed.add(block)
         if self.is_complete(block):
             self.file.read(data_at + first + count - 1, 1)
             yield start, count, data_at + first
@@ -278,7 +364,23 @@ class Chain:
                 raise VhdError(f"{here}: is its own ancestor")
             seen.append(here)
             self.layers.append(parent)
+        self.ask_parents()
         self.size = self.layers[0].size
+
+    def ask_parents(self):
+        """What they have beyond the geometry of the top counts too."""
+        top = self.layers[0]
+        if not top.in_doubt or top.size == top.current_size:
+            return
+        end = top.current_size
+        for layer in self.layers[1:]:
+            end = min(end, layer.size)
+            if end <= top.size:
+                return
+            for _, count, place in layer.pieces(top.size, end):
+                if place is not None and any(layer.file.read(place, count)):
+                    top.size = top.current_size
+                    return
 
     def close(self):
         for layer in self.layers:
@@ -293,7 +395,7 @@ class Chain:
                 continue
             if child.parent_uuid == bytes(16):
                 return RawLayer(path)
-            parent = VhdLayer(path, *self.options)
+            parent = VhdLayer(path, *self.options, is_parent=True)
             if parent.uuid == child.parent_uuid:
                 return parent
             wrong = path

@@ -162,6 +162,20 @@ last_warning (void)
   return warning;
 }
 
+/* What layers keep once they are open: no option, but warnings. */
+static const struct vdisk_options *
+options_of_open_layers (void)
+{
+  static struct vdisk_options *options;
+
+  if (options == NULL) {
+    options = vdisk_options_new ();
+    ck_assert_ptr_nonnull (options);
+    vdisk_options_set_warning_callback (options, keep_warning, NULL);
+  }
+  return options;
+}
+
 struct layer *
 open_layer (const struct format *format, struct source *source,
             struct vdisk_options *options, struct vdisk_error *error)
@@ -185,7 +199,7 @@ open_layer (const struct format *format, struct source *source,
     layer = NULL;
   }
   else
-    layer->options = NULL;
+    layer->options = options_of_open_layers ();
   vdisk_options_free (defaults);
   return layer;
 }

@@ -54,8 +54,8 @@ const char *list_text (const struct interval_list *list);
 /* Map the range and give it as text; fails the test on error. */
 const char *map_text (struct layer *layer, uint64_t offset, uint64_t count);
 
-/* The last warning the default options of open_layer have caught since
- * the last call of open_layer, or "". */
+/* The last warning about a layer, while it was opened or later, since the
+ * last call of open_layer, or "". */
 const char *last_warning (void);
 
 /* Run one suite as a program: main of each unit test returns this. */

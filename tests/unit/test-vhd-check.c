@@ -294,7 +294,7 @@ odd_size (struct vhd_image *image)
   vhd_image_fix (image);
 }
 
-/* By its geometry the disk has 15 sectors, 2 blocks. */
+/* By its geometry the disk has 15 sectors, 2 blocks, but there are more. */
 static void
 vpc (struct vhd_image *image)
 {
@@ -302,12 +302,30 @@ vpc (struct vhd_image *image)
   geometry (image, 3, 1, 5);
 }
 
-/* Block 6 is not of the disk as we have it. */
+/* In the block that it ends in there is nothing beyond it. */
+static void
+vpc_block (struct vhd_image *image)
+{
+  vpc (image);
+  image->bytes[6 * 512] = 0xfe;
+}
+
+/* Nor is there another block. */
 static void
 vpc_empty (struct vhd_image *image)
 {
+  vpc_block (image);
+  vhd_image_bat (image)[3] = to_be32 (VHD_BAT_UNUSED);
+  vhd_image_bat (image)[6] = to_be32 (VHD_BAT_UNUSED);
+}
+
+/* A disk of 6 blocks and a quarter, by its geometry. */
+static void
+vpc_bit (struct vhd_image *image)
+{
   vpc (image);
-  image->bytes[24 * 512] = 0;
+  geometry (image, 50, 1, 1);
+  image->bytes[24 * 512] = 0x20;
 }
 
 static void
@@ -421,6 +439,26 @@ last_block (struct vhd_image *image, uint8_t bits)
 static void last_present (struct vhd_image *i) { last_block (i, 0x80); }
 static void last_absent (struct vhd_image *i) { last_block (i, 0x7f); }
 
+/* Only the first sector of some blocks is present by their bitmap: blocks 1
+ * and 6 have more, block 3 has not. */
+static void
+lying (struct vhd_image *image)
+{
+  image->bytes[6 * 512] = image->bytes[24 * 512] =
+    image->bytes[33 * 512] = 0x80;
+  image->bytes[8 * 512 + 511] = 1;
+  image->bytes[32 * 512] = 1;
+  image->bytes[34 * 512 + 511] = 1;
+}
+
+static void
+lying_xen (struct vhd_image *image)
+{
+  lying (image);
+  memcpy (vhd_image_footer (image)->creator, "tap", 4);
+  vhd_image_fix (image);
+}
+
 #define BAT_ENTRY(n, sector) "error: BAT: entry " n ": block at sector " \
   sector " "
 #define OVERLAPS_ENTRY(n, sector) "overlaps that of entry " n " at sector " \
@@ -428,6 +466,13 @@ static void last_absent (struct vhd_image *i) { last_block (i, 0x7f); }
 #define VPC "warning: footer: geometry 3/1/5 gives 7680 bytes, but the " \
   "current size is 32768: not all programs will see a disk of the same " \
   "size\n"
+#define VPC_TOO(evidence, for) "warning: footer: geometry 3/1/5 gives 7680 " \
+  "bytes, which is what creator \"vpc \" means, and the current size is " \
+  "32768: " evidence ", which speaks for the " for "\n"
+#define LYING(n, all, first) "warning: bitmaps: " n " of " all " blocks " \
+  "looked at hold bytes in sectors that are absent by their bitmaps, and " \
+  "read as zeros, the first is block " first ": if they are by a program " \
+  "that does not keep bitmaps, sector-bitmaps=ignore shows them\n"
 #define STRAYS(n, first) "warning: BAT: entries beyond the end of the disk " \
   "are in use: " n ", the first is entry " first "\n"
 #define EMPTY(n, all, first) "warning: bitmaps: those of " n " of " all \
@@ -486,8 +531,15 @@ static const struct {
   { stray, STRAYS ("2", "8") },
   { bat_in_header, "error: BAT at offset 1280 overlaps header at offset "
     "512\n" LEAK ("19968", "1536", "4") },
-  { vpc, VPC },
-  { vpc_empty, VPC },
+  { vpc, VPC_TOO ("the bitmap of block 1 has a sector at offset 7680 of the "
+                  "disk", "current size") },
+  { vpc_block, VPC_TOO ("BAT entry 3 has a block there", "current size") },
+  { vpc_empty, VPC_TOO ("this file has nothing beyond the former", "geometry")
+    LEAK ("9216", "12288", "2") },
+  { vpc_bit, "warning: footer: geometry 50/1/1 gives 25600 bytes, which is "
+    "what creator \"vpc \" means, and the current size is 32768: the bitmap "
+    "of block 6 has a sector at offset 25600 of the disk, which speaks for "
+    "the current size\n" },
   { vpc_no_bat, VPC "error: header: 7 BAT entries for blocks of 4096 bytes "
     "do not cover the current size (32768 bytes)\n" },
 
@@ -505,10 +557,11 @@ static const struct {
     "the file (22016 bytes)\n" },
   { same, BAT_ENTRY ("7", "0xf") OVERLAPS_ENTRY ("0", "0xf") },
   { same_first, BAT_ENTRY ("3", "0x21") OVERLAPS_ENTRY ("2", "0x21") },
-  /* Their bitmap is taken from the other block's zeros. */
-  { upper, EMPTY ("1", "5", "7")
+  /* Their bitmap is taken from the other block's zeros, and what is absent
+   * by it has the other's bitmap. */
+  { upper, LYING ("1", "1", "7") EMPTY ("1", "5", "7")
     BAT_ENTRY ("7", "0x7") OVERLAPS_ENTRY ("1", "0x6") },
-  { lower, EMPTY ("1", "5", "7")
+  { lower, LYING ("1", "1", "7") EMPTY ("1", "5", "7")
     BAT_ENTRY ("7", "0x20") OVERLAPS_ENTRY ("3", "0x21") },
   { zeroed_bat, "error: BAT: entries 0 to 5: block at sector 0x0 overlaps "
     "footer copy at offset 0\n"
@@ -528,6 +581,8 @@ static const struct {
   /* Bitmaps. */
   { one_empty, EMPTY ("1", "4", "6") },
   { all_empty, ALL_EMPTY ("4") },
+  { lying, LYING ("2", "3", "1") },
+  { lying_xen, "" },
   { padding_only, ALL_EMPTY ("4") },
   { last_present, "" },
   { last_absent, EMPTY ("1", "4", "6") },
@@ -590,8 +645,9 @@ START_TEST (test_counts)
   check_counts (leak_two, 0, 2, 2);
   check_counts (leak_all, 0, 4, 0);
   check_counts (large_gap, 0, 1, 4);
+  check_counts (vpc, 0, 0, 4);
   /* Of the two blocks that the geometry leaves. */
-  check_counts (vpc, 0, 0, 2);
+  check_counts (vpc_empty, 0, 2, 2);
   check_counts (stray, 0, 0, 4);
 }
 END_TEST

@@ -355,6 +355,26 @@ START_TEST (test_large_bat)
 }
 END_TEST
 
+/* What speaks for which of the sizes, where that is asked. */
+START_TEST (test_size_evidence)
+{
+  struct vhd_image image;
+
+  vhd_image_init (&image, VHD_DYNAMIC, 4 * 4096, 4096);
+  vhd_image_footer (&image)->cylinders = to_be16 (3);
+  vhd_image_footer (&image)->heads = 1;
+  vhd_image_footer (&image)->sectors = 8;
+  memcpy (vhd_image_footer (&image)->creator, "vpc ", 4);
+  vhd_image_fix (&image);
+  check_value (&image, "size-evidence", "{\"speaks-for\":\"chs-size\","
+               "\"because\":\"this file has nothing beyond it\"}");
+  vhd_image_add_block (&image, 3, NULL);
+  check_value (&image, "size-evidence", "{\"speaks-for\":\"current-size\","
+               "\"because\":\"BAT entry 3 has a block there\"}");
+  vhd_image_free (&image);
+}
+END_TEST
+
 /* Whichever read fails, the description does, and nothing leaks. */
 START_TEST (test_faulty)
 {
@@ -399,6 +419,7 @@ main (void)
   tcase_add_test (tc, test_differencing);
   tcase_add_loop_test (tc, test_footer, 0, LEN (rows));
   tcase_add_loop_test (tc, test_sizes, 0, LEN (sizes));
+  tcase_add_test (tc, test_size_evidence);
   tcase_add_test (tc, test_aligned);
   tcase_add_test (tc, test_footers);
   tcase_add_test (tc, test_batmap);
