@@ -31,6 +31,7 @@ struct block {
   uint64_t offset;              /* on the guest disk */
   uint64_t bitmap;              /* where its bitmap is in the file */
   uint64_t data;                /* where its data is */
+  bool is_apart;                /* from all other structures */
 };
 
 /* A piece of a block's bitmap. */
@@ -51,6 +52,31 @@ block_error (const struct layer *layer, const struct block *block,
                       layer->source->size);
 }
 
+/* Append sectors that are present, of which some may lie over something
+ * else. */
+static int
+append_apart (const struct layer *layer, const struct block *block,
+              uint64_t offset, uint64_t length, uint64_t host,
+              struct interval_list *out, struct vdisk_error *error)
+{
+  const struct vhd_structure *structure = block->is_apart ? NULL
+    : vhd_structure_in (layer->state, host, host + length);
+  uint64_t end = host + length;
+
+  if (structure)
+    end = max_u64 (round_down (structure->offset, VHD_SECTOR_SIZE), host);
+  if (end > host &&
+      layer_append_data (layer, out, offset, end - host, host, "BAT",
+                         error) == -1)
+    return -1;
+  if (structure)
+    return layer_error (layer, error, EIO, "BAT: entry %" PRIu64 ": block "
+                        "at sector 0x%" PRIx32 ": its data lies over the %s "
+                        "at offset %" PRIu64, block->number, block->sector,
+                        structure->name, structure->offset);
+  return 0;
+}
+
 /* Append sectors that are present.  Each must be wholly in the file: no
  * writer leaves one out. */
 static int
@@ -64,8 +90,7 @@ append_sectors (const struct layer *layer, const struct block *block,
   const uint64_t length = min_u64 (end - offset, room);
 
   if (length > 0 &&
-      layer_append_data (layer, out, offset, length, host, "BAT",
-                         error) == -1)
+      append_apart (layer, block, offset, length, host, out, error) == -1)
     return -1;
   if (length < end - offset)
     return block_error (layer, block, "data",
@@ -165,6 +190,8 @@ map_block (const struct layer *layer, const struct block *block,
   uint64_t stop;
 
   out->work += end - offset;
+  if (vhd_check_place (layer, block->number, block->sector, error) == -1)
+    return -1;
   if (vhd->ignore_bitmaps || vhd_batmap_has (vhd, block->number))
     return append_sectors (layer, block, offset, end, out, error);
 
@@ -185,7 +212,7 @@ map_entry (const struct layer *layer, uint64_t number, uint32_t entry,
 {
   const struct vhd *vhd = layer->state;
   const uint64_t host = (uint64_t) entry * VHD_SECTOR_SIZE;
-  const struct block block = {
+  struct block block = {
     .number = number,
     .sector = entry,
     .offset = number << vhd->block_bits,
@@ -196,6 +223,9 @@ map_entry (const struct layer *layer, uint64_t number, uint32_t entry,
   if (entry == VHD_BAT_UNUSED)
     return layer_append_empty (layer, out, VDISK_HOLE, offset, end - offset,
                                error);
+  block.is_apart =
+    vhd_structure_in (vhd, block.data, block.data +
+                      (UINT64_C (1) << vhd->block_bits)) == NULL;
   return map_block (layer, &block, offset, end, out, error);
 }
 

@@ -202,7 +202,7 @@ fill (struct filling *filling, uint64_t entries)
   if (vhd_read_bat (filling->layer, 0, entries, insert, filling,
                     &why) == -1) {
     layer_warn (filling->layer, "BAT: whether blocks overlap is not known: "
-                "%s", why.message);
+                "%s", error_raw (&why));
     return NOTHING_TO_KNOW;
   }
   look_around_part (filling);

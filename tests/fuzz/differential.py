@@ -78,6 +78,8 @@ WE_REFUSE = {
     "QEMU takes all types but 2 for dynamic",
     r"do not cover the disk":
     "the creator is one whose size QEMU takes from the geometry",
+    r"block at sector .*: its (bitmap|data) lies (in|over) ":
+    "QEMU does not ask whether blocks lie over something else",
     r"format of the backing file is not recorded":
     "QEMU takes for raw what it does not recognize",
 }

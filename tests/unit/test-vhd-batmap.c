@@ -215,18 +215,22 @@ START_TEST (test_batmap_too_large)
 END_TEST
 
 #define ENTRY_1 "disk.vhd: BAT: entry 1: block at sector "
-#define END ", beyond the end of the file (6296576 bytes)"
+#define END ", beyond the end of the file (6297600 bytes)"
 
 /* Whole blocks, too, must lie in the file. */
 START_TEST (test_batmap_beyond)
 {
   struct vhd_image image;
+  size_t offset;
 
   init_batmap (&image);
-  vhd_image_bat (&image)[1] = to_be32 (image.size / 512 - 3);
+  /* Two sectors, and no footer behind them. */
+  offset = vhd_image_append (&image, 3 * 512);
+  image.size -= 512;
+  vhd_image_bat (&image)[1] = to_be32 (offset / 512);
   check_vhd_damage (&image, BLOCK - 512,
-                    "hole 2096640+512, data 2097152+1024@6295552",
-                    ENTRY_1 "0x3007 has data up to offset 6297088" END);
+                    "hole 2096640+512, data 2097152+1024@6296576",
+                    ENTRY_1 "0x3009 has data up to offset 6298112" END);
   vhd_image_bat (&image)[1] = to_be32 (0xfffffffe);
   check_vhd_damage (&image, BLOCK - 512, "hole 2096640+512",
                     ENTRY_1 "0xfffffffe has data up to offset 2199023255552"

@@ -356,6 +356,7 @@ END_TEST
   "disk.vhd: BAT: entry " entry ": block at sector " sector " has " what \
   " up to offset " end ", beyond the end of the file (" size " bytes)"
 #define SIZE "4198912"
+#define CUT "5247488"
 #define BLOCK_0 "data 0+2097152@3584"
 #define BLOCK_2 "data 4194304+2097152@2101248"
 
@@ -387,46 +388,47 @@ START_TEST (test_bitmap_beyond)
   check_vhd_map (&image, 0, BLOCK, BLOCK_0);
   check_vhd_map (&image, 2 * BLOCK, BLOCK, BLOCK_2);
 
-  /* The footer as a bitmap: it starts with a 'c', 0x63. */
-  vhd_image_bat (&image)[1] = to_be32 (8200);
-  check_vhd_damage (&image, 0, BLOCK_0 ", hole 2097152+512",
-                    DAMAGE ("1", "0x2008", "data", "4199936", SIZE));
-  check_vhd_map (&image, BLOCK, 512, "hole 2097152+512");
   vhd_image_free (&image);
 }
 END_TEST
 
-/* Block 1 lies in block 2, half of its data outside. */
+/* The file ends in the middle of block 1. */
 START_TEST (test_data_beyond)
 {
-  const size_t bitmap = 2101248 + MB;
-  const char *half = "data 2097152+1048576@3150336";
+  const size_t bitmap = 2101248 + BLOCK;
+  const char *half = "data 2097152+1048576@4198912";
   struct vhd_image image;
 
-  init_beyond (&image, bitmap / 512);
+  vhd_image_init (&image, VHD_DYNAMIC, 3 * BLOCK, BLOCK);
+  vhd_image_add_block (&image, 0, NULL);
+  vhd_image_add_block (&image, 2, NULL);
+  vhd_image_append (&image, 512 + MB);
+  vhd_image_bat (&image)[1] = to_be32 (bitmap / 512);
   memset (image.bytes + bitmap, 0xff, 512);
+  /* Without its footer. */
+  image.size -= 512;
   check_vhd_damage (&image, BLOCK, half,
-                    DAMAGE ("1", "0x1808", "data", "4199424", SIZE));
-  check_vhd_damage (&image, 2621540, "data 2621540+524188@3674724",
-                    DAMAGE ("1", "0x1808", "data", "4199424", SIZE));
+                    DAMAGE ("1", "0x2008", "data", "5248000", CUT));
+  check_vhd_damage (&image, 2621540, "data 2621540+524188@4723300",
+                    DAMAGE ("1", "0x2008", "data", "5248000", CUT));
   check_vhd_damage (&image, 4000000, "",
-                    DAMAGE ("1", "0x1808", "data", "5053440", SIZE));
+                    DAMAGE ("1", "0x2008", "data", "6102016", CUT));
   check_vhd_map (&image, BLOCK, MB, half);
 
   /* Sectors that are absent need not be in the file. */
   memset (image.bytes + bitmap + 256, 0, 256);
   check_vhd_map (&image, BLOCK, 2 * BLOCK,
-                 "data 2097152+1048576@3150336, hole 3145728+1048576, "
+                 "data 2097152+1048576@4198912, hole 3145728+1048576, "
                  BLOCK_2);
   image.bytes[bitmap + 511] = 1;
   check_vhd_damage (&image, BLOCK,
-                    "data 2097152+1048576@3150336, hole 3145728+1048064",
-                    DAMAGE ("1", "0x1808", "data", "5247488", SIZE));
+                    "data 2097152+1048576@4198912, hole 3145728+1048064",
+                    DAMAGE ("1", "0x2008", "data", "6296064", CUT));
 
   /* A sector that is there but for its last byte is not there. */
   image.size--;
-  check_vhd_damage (&image, BLOCK, "data 2097152+1048064@3150336",
-                    DAMAGE ("1", "0x1808", "data", "4198912", "4198911"));
+  check_vhd_damage (&image, BLOCK, "data 2097152+1048064@4198912",
+                    DAMAGE ("1", "0x2008", "data", "5247488", "5247487"));
   vhd_image_free (&image);
 }
 END_TEST
@@ -448,25 +450,150 @@ START_TEST (test_bitmap_cut)
 }
 END_TEST
 
+/* --- Blocks that lie over something else ------------------------------ */
+
+#define LIES_IN(entry, sector, where) \
+  "disk.vhd: BAT: entry " entry ": block at sector " sector ": its bitmap " \
+  "lies in " where
+#define IN_BLOCK(entry, sector, other) \
+  LIES_IN (entry, sector, "another block, at sector " other)
+
+/* Blocks 0 to 3 of 4 KiB, from sector 6 on, 9 sectors each; a footer at
+ * sector 42. */
+static const struct {
+  uint32_t bat[4];
+  uint64_t from;                /* to the end of the disk */
+  const char *before;           /* NULL: nothing is wrong */
+  const char *message;
+} overlaps[] = {
+  { { 6, 15, 24, 33 }, 0, NULL, NULL },
+  { { 33, 6, 24, 15 }, 0, NULL, NULL },
+  /* Over tables. */
+  { { 0, 15, 24, 33 }, 0, "",
+    LIES_IN ("0", "0x0", "the footer copy at offset 0") },
+  { { 6, 1, 24, 33 }, 0, "data 0+4096@3584",
+    LIES_IN ("1", "0x1", "the header at offset 512") },
+  { { 6, 2, 24, 33 }, 4096, "",
+    LIES_IN ("1", "0x2", "the header at offset 512") },
+  { { 3, 15, 24, 33 }, 0, "",
+    LIES_IN ("0", "0x3", "the BAT at offset 1536") },
+  { { 6, 15, 24, 42 }, 12288, "",
+    LIES_IN ("3", "0x2a", "the footer at offset 21504") },
+  /* A writer that leaves out a sector. */
+  { { 6, 14, 22, 30 }, 0, "data 0+4096@3584",
+    IN_BLOCK ("1", "0xe", "0x6") },
+  { { 6, 14, 22, 30 }, 8192, "", IN_BLOCK ("2", "0x16", "0xe") },
+  { { 6, 14, 22, 30 }, 12288, "", IN_BLOCK ("3", "0x1e", "0x16") },
+  /* The same, from the last to the first. */
+  { { 30, 22, 14, 6 }, 0, "", IN_BLOCK ("0", "0x1e", "0x16") },
+  { { 30, 22, 14, 6 }, 12288, NULL, NULL },
+  /* Two in one place, and one in the middle of another. */
+  { { 6, 24, 24, 33 }, 4096, "", IN_BLOCK ("1", "0x18", "0x18") },
+  { { 6, 24, 24, 33 }, 8192, "", IN_BLOCK ("2", "0x18", "0x18") },
+  { { 6, 15, 28, 33 }, 12288, "", IN_BLOCK ("3", "0x21", "0x1c") },
+};
+
+START_TEST (test_overlaps)
+{
+  struct vhd_image image;
+  struct layer *layer;
+  uint32_t i;
+
+  vhd_image_init (&image, VHD_DYNAMIC, 4 * 4096, 4096);
+  for (i = 0; i < 4; ++i)
+    vhd_image_add_block (&image, i, NULL);
+  for (i = 0; i < 4; ++i)
+    memset (image.bytes + (6 + 9 * i) * 512, 0xff, 9 * 512);
+  ck_assert_uint_eq (image.size, 43 * 512);
+  for (i = 0; i < 4; ++i)
+    vhd_image_bat (&image)[i] = to_be32 (overlaps[_i].bat[i]);
+  if (overlaps[_i].before)
+    check_vhd_damage (&image, overlaps[_i].from, overlaps[_i].before,
+                      overlaps[_i].message);
+  else {
+    layer = vhd_image_open (&image, NULL);
+    map_text (layer, overlaps[_i].from, layer->size - overlaps[_i].from);
+    layer_close (layer);
+  }
+  vhd_image_free (&image);
+}
+END_TEST
+
+/* A bitmap in free space, and then data over the footer. */
+START_TEST (test_data_over_footer)
+{
+  struct vhd_image image;
+  size_t offset;
+
+  vhd_image_init (&image, VHD_DYNAMIC, 4096, 4096);
+  offset = vhd_image_append (&image, 512 + 1024);
+  memset (image.bytes + offset, 0xff, 512);
+  vhd_image_bat (&image)[0] = to_be32 (offset / 512);
+  check_vhd_damage (&image, 0, "data 0+1024@3584",
+                    "disk.vhd: BAT: entry 0: block at sector 0x6: its data "
+                    "lies over the footer at offset 4608");
+  check_vhd_damage (&image, 1100, "",
+                    "disk.vhd: BAT: entry 0: block at sector 0x6: its data "
+                    "lies over the footer at offset 4608");
+  /* Sectors that are absent do no harm. */
+  image.bytes[offset] = 0xc0;
+  check_vhd_map (&image, 0, 4096, "data 0+1024@3584, hole 1024+3072");
+  vhd_image_free (&image);
+}
+END_TEST
+
+/* A model that compares each block with each other. */
+START_TEST (test_random_overlaps)
+{
+  enum { BLOCKS = 12, UNIT = 9 };
+  uint64_t seed = _i + 1, bad, mapped;
+  uint32_t sectors[BLOCKS], i, j;
+  struct vhd_image image;
+  struct layer *layer;
+
+  vhd_image_init (&image, VHD_DYNAMIC, BLOCKS * 4096 - 2048, 4096);
+  vhd_image_append (&image, 30 * UNIT * 512);
+  memset (image.bytes + 6 * 512, 0xff, 30 * UNIT * 512);
+  for (i = 0; i < BLOCKS; ++i) {
+    sectors[i] = 6 + next_random (&seed) % (29 * UNIT);
+    vhd_image_bat (&image)[i] = to_be32 (sectors[i]);
+  }
+  layer = vhd_image_open (&image, NULL);
+  for (i = 0; i < BLOCKS; ++i) {
+    struct interval_list list = { 0 };
+
+    for (j = bad = 0; j < BLOCKS; ++j)
+      bad |= j != i && sectors[j] <= sectors[i] &&
+        sectors[i] < sectors[j] + (j == BLOCKS - 1 ? UNIT - 4 : UNIT);
+    mapped = format_vhd.map (layer, i * 4096, 2048, &list, NULL) == 0;
+    ck_assert_msg (mapped != bad, "seed %d, block %" PRIu32, _i + 1, i);
+    interval_list_free (&list);
+  }
+  layer_close (layer);
+  vhd_image_free (&image);
+}
+END_TEST
+
 /* --- Failing reads ---------------------------------------------------- */
 
-/* Let read 'n' fail, of all that opening and mapping need.  False if
- * there were not as many. */
+/* Let read 'n' fail, of all that opening and mapping make: the map is right
+ * all the same, or ends there.  False if there were not as many; *missed
+ * counts those whose failure keeps nobody from reading. */
 static bool
 fail_read (const struct vhd_image *image, size_t n,
-           const struct interval_list *whole)
+           const struct interval_list *whole, size_t *missed)
 {
   struct source *source =
     source_faulty (source_memory ("disk.vhd", image->bytes, image->size), n);
   struct interval_list list = { 0 };
   struct vdisk_error error = { 0 };
   struct layer *layer = open_layer (&format_vhd, source, NULL, &error);
-  bool failed = layer == NULL;
+  bool failed = layer == NULL, reached = true;
 
   if (layer) {
     failed = format_vhd.map (layer, 0, layer->size, &list, &error) == -1;
-    if (!failed)
-      ck_assert_uint_eq (source_faulty_count (source), n);
+    reached = source_faulty_count (source) > n;
+    *missed += reached && !failed;
     assert_starts (whole, &list, !failed);
   }
   if (failed) {
@@ -475,7 +602,7 @@ fail_read (const struct vhd_image *image, size_t n,
   }
   interval_list_free (&list);
   layer_close (layer);
-  return failed;
+  return reached;
 }
 
 START_TEST (test_faulty)
@@ -485,7 +612,7 @@ START_TEST (test_faulty)
   struct vdisk_error error = { 0 };
   struct vhd_image image;
   struct layer *layer;
-  size_t n = 0;
+  size_t n = 0, missed = 0;
 
   vhd_image_init (&image, VHD_DYNAMIC, 10 * BLOCK, BLOCK);
   vhd_image_add_block (&image, 0, bitmap);
@@ -495,10 +622,12 @@ START_TEST (test_faulty)
   layer = vhd_image_open (&image, NULL);
   ck_assert_int_eq (format_vhd.map (layer, 0, layer->size, &whole, &error),
                     0);
-  while (fail_read (&image, n, &whole))
+  while (fail_read (&image, n, &whole, &missed))
     n++;
-  /* Footer, copy, header, batmap's header, batmap; BAT, two bitmaps. */
-  ck_assert_uint_eq (n, 8);
+  /* Footer, copy, header, batmap's header, batmap; BAT, all of it to find
+   * overlaps, two bitmaps. */
+  ck_assert_uint_eq (n, 9);
+  ck_assert_uint_eq (missed, 1);
   layer_close (layer);
   interval_list_free (&whole);
   vhd_image_free (&image);
@@ -522,6 +651,9 @@ main (void)
   tcase_add_test (tc, test_bitmap_beyond);
   tcase_add_test (tc, test_data_beyond);
   tcase_add_test (tc, test_bitmap_cut);
+  tcase_add_loop_test (tc, test_overlaps, 0, LEN (overlaps));
+  tcase_add_test (tc, test_data_over_footer);
+  tcase_add_loop_test (tc, test_random_overlaps, 0, 200);
   tcase_add_test (tc, test_faulty);
   suite_add_tcase (suite, tc);
   return run_suite (suite);
