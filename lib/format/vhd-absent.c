@@ -16,6 +16,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "options.h"
 #include "source/source.h"
 #include "util/align.h"
 #include "util/iszero.h"
@@ -116,7 +117,8 @@ vhd_look_at_absent (const struct layer *layer, uint64_t number,
       layer_warn (layer, "bitmaps: block %" PRIu64 " holds bytes in sectors "
                   "that are absent by its bitmap, and read as zeros: if it "
                   "was made by a program that does not keep bitmaps, "
-                  "sector-bitmaps=ignore shows them", number);
+                  "%ssector-bitmaps=ignore shows them", number,
+                  options_prefix (layer->options));
     return;
   case VHD_BYTES_NONE:
     break;

@@ -135,9 +135,13 @@ append_runs (const struct layer *layer, const struct block *block,
     stop = min_u64 (bits->offset + (uint64_t) bit * VHD_SECTOR_SIZE, end);
     if (present)
       r = append_sectors (layer, block, offset, stop, out, error);
-    else
+    else {
+      vhd_look_at_absent (layer, block->number,
+                          block->data + (offset - block->offset),
+                          stop - offset);
       r = layer_append_empty (layer, out, VDISK_HOLE, offset, stop - offset,
                               error);
+    }
     if (r == -1)
       return -1;
     offset = stop;

@@ -194,8 +194,9 @@ tell_counts (struct vhd_walk *walk)
                 PRIu64 " blocks looked at hold bytes in sectors that are "
                 "absent by their bitmaps, and read as zeros, the first is "
                 "block %" PRIu64 ": if they are by a program that does not "
-                "keep bitmaps, sector-bitmaps=ignore shows them",
-                bitmaps->lying, bitmaps->looked_at, bitmaps->first_lying);
+                "keep bitmaps, %ssector-bitmaps=ignore shows them",
+                bitmaps->lying, bitmaps->looked_at, bitmaps->first_lying,
+                options_prefix (walk->layer->options));
   if (bitmaps->empty == 0)
     return;
   if (bitmaps->empty == bitmaps->count &&

@@ -574,6 +574,61 @@ START_TEST (test_random_overlaps)
 }
 END_TEST
 
+/* --- Bytes in absent sectors ------------------------------------------ */
+
+#define LYING(block) \
+  "disk.vhd: bitmaps: block " block " holds bytes in sectors that are " \
+  "absent by its bitmap, and read as zeros: if it was made by a program " \
+  "that does not keep bitmaps, sector-bitmaps=ignore shows them"
+
+static const struct {
+  enum vhd_type type;
+  const char *creator;
+  uint8_t bits;                 /* of all blocks */
+  size_t byte;                  /* of block 1, that is not zero */
+  const char *warning;
+} lying[] = {
+  { VHD_DYNAMIC, "win ", 0x80, 512, LYING ("1") },
+  { VHD_DYNAMIC, "win ", 0x80, 4095, LYING ("1") },
+  { VHD_DYNAMIC, "vpc ", 0x00, 0, LYING ("1") },
+  { VHD_DYNAMIC, "\0\0\0", 0xfe, 3584, LYING ("1") },
+  { VHD_DYNAMIC, "win ", 0x80, 511, "" },
+  { VHD_DYNAMIC, "win ", 0xff, 4095, "" },
+  { VHD_DYNAMIC, "tap", 0x80, 512, "" },
+  { VHD_DYNAMIC, "CTXS", 0x80, 512, "" },
+  { VHD_DYNAMIC, "caml", 0x80, 512, "" },
+  { VHD_DIFFERENCING, "win ", 0x80, 512, "" },
+};
+
+START_TEST (test_lying_bitmaps)
+{
+  const uint8_t bitmap[] = { lying[_i].bits };
+  struct vhd_image image;
+  struct layer *layer;
+  uint32_t sector;
+
+  vhd_image_init (&image, lying[_i].type, 3 * 4096, 4096);
+  vhd_image_add_block (&image, 0, bitmap);
+  sector = vhd_image_add_block (&image, 1, bitmap);
+  image.bytes[(sector + 1) * 512 + lying[_i].byte] = 1;
+  sector = vhd_image_add_block (&image, 2, bitmap);
+  /* The second that lies is not told of. */
+  if (*lying[_i].warning)
+    memset (image.bytes + (sector + 1) * 512, 1, 4096);
+  memcpy (vhd_image_footer (&image)->creator, lying[_i].creator, 4);
+  vhd_image_add_path (&image, 0, VHD_LOCATOR_W2RU, "base.vhd");
+  vhd_image_fix (&image);
+  layer = vhd_image_open (&image, NULL);
+  ck_assert_str_eq (last_warning (), "");
+  map_text (layer, 0, 4096);
+  ck_assert_str_eq (last_warning (), "");
+  map_text (layer, 0, layer->size);
+  ck_assert_str_eq (last_warning (), lying[_i].warning);
+  layer_close (layer);
+  vhd_image_free (&image);
+}
+END_TEST
+
 /* --- Failing reads ---------------------------------------------------- */
 
 /* Let read 'n' fail, of all that opening and mapping make: the map is right
@@ -654,6 +709,7 @@ main (void)
   tcase_add_loop_test (tc, test_overlaps, 0, LEN (overlaps));
   tcase_add_test (tc, test_data_over_footer);
   tcase_add_loop_test (tc, test_random_overlaps, 0, 200);
+  tcase_add_loop_test (tc, test_lying_bitmaps, 0, LEN (lying));
   tcase_add_test (tc, test_faulty);
   suite_add_tcase (suite, tc);
   return run_suite (suite);
