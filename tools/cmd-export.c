@@ -45,6 +45,16 @@ qemu_format (const char *name)
   return strcmp (name, "vhd") == 0 ? "vpc" : name;
 }
 
+/* The base of a VHD is one, and will be read as a parent, which is at least
+ * as large as its current size, whatever counts for the source. */
+static bool
+set_options_of_parent (struct vdisk_options *options,
+                       struct vdisk_error *error)
+{
+  return vdisk_options_set (options, "format", "vhd", error) == 0 &&
+    vdisk_options_set (options, "size", "auto", error) == 0;
+}
+
 /* The base is opened as the disk is, but for the format. */
 static bool
 open_base (struct export_request *request, struct export *export)
@@ -52,10 +62,10 @@ open_base (struct export_request *request, struct export *export)
   struct vdisk_error error;
   const char *format = request->base_format ? request->base_format : "auto";
 
-  if (request->exporter == &exporter_vhd)
-    format = "vhd";
-  if (vdisk_options_set (request->image_options, "format", format,
-                         &error) == -1) {
+  if (request->exporter == &exporter_vhd
+      ? !set_options_of_parent (request->image_options, &error)
+      : vdisk_options_set (request->image_options, "format", format,
+                           &error) == -1) {
     complain ("%s", error.message);
     return false;
   }

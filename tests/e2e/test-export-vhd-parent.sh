@@ -64,6 +64,25 @@ with Checker() as check:
     check.exports(raw_disk("altered.raw"), Vhd(parent=middle))
     check.exports(sectors, Vhd(parent=middle))
     check.exports(middle, Vhd(parent=sectors))
+    # Onto a disk whose geometry cuts its end off, for those who go by that:
+    # it is compared up to its current size.
+    for creator, chs in (b"vpc ", (100, 4, 17)), (b"win ", (100, 4, 17)):
+        tail = vhd("tail.vhd", 4 * MIB, (0, 4096), (4 * MIB - 8192, 8192),
+                   creator=creator, chs=chs, stale=False)
+        tail_disk = Disk.by_reader("tail.vhd")
+        tail_disk.warning = MAYBE
+        data = bytearray(tail_disk.bytes_at(0, 4 * MIB))
+        # The end is the same, is something else, and zeros.
+        for n, end in enumerate([data[-512:], b"1" * 512, bytes(512)]):
+            data[-512:] = end
+            with open("ends.raw", "wb") as file:
+                file.write(data)
+            check.exports(raw_disk("ends.raw"), Vhd("64k", parent=tail_disk))
+            run("-O", "vhd", "--parent=tail.vhd", "--size=chs",
+                "--format=raw", "ends.raw", f"ends-{n}.vhd", warning=MAYBE)
+            ends = Disk.by_reader(f"ends-{n}.vhd")
+            check.equal("the end", ends.bytes_at(0, ends.size), bytes(data))
+
     # Chains of what was exported.
     run("-O", "vhd", "--parent=base.vhd", "changed.qcow2", "one.vhd")
     one = Disk.by_reader("one.vhd")
