@@ -62,7 +62,7 @@ _vdisk ()
             --threads= --progress= --prealloc --cluster-size= --refcount-bits=
             --data-file= --data-file-raw= --diff= --diff-format= --backing=
             --backing-format= -c --compression= --compression-level=
-            --block-size= --fixed --parent= --uuid= --prefix= --checksum=
+            --block-size= --fixed --parent= --uuid= --round= --prefix= --checksum=
             --ova-xml=' ;;
         info)  options='--output= --chain' ;;
         map)   options='--output= --start= --length= --totals --cluster-size= --qemu-version=' ;;

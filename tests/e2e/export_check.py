@@ -427,8 +427,9 @@ class Vhd(Export):
     output = "vhd"
 
     def __init__(self, block=None, fixed=False, parent=None, uuid=None,
-                 detect=False, time=None):
+                 detect=False, time=None, rounded=None):
         self.block = block
+        self.rounded = rounded
         self.fixed = fixed
         self.parent = parent
         self.uuid = uuid
@@ -438,6 +439,7 @@ class Vhd(Export):
     def options(self):
         result = super().options() + (["--fixed"] if self.fixed else [])
         for name, value in (("block-size", self.block), ("uuid", self.uuid),
+                            ("round", self.rounded),
                             ("parent", self.parent and self.parent.path)):
             if value is not None:
                 result.append(f"--{name}={value}")
@@ -450,14 +452,17 @@ class Vhd(Export):
 
     def verify(self, disk, path):
         unit = number(self.block or 2 << 20)
+        geometry = None
+        if disk.format == "vpc":
+            geometry = vhd_reader.VhdLayer(disk.path).chs
+        size = round_up(disk.size, number(self.rounded or SECTOR))
         layout = vhd_layout.Layout(
-            path, fixed=self.fixed, size=disk.size, block_size=unit,
-            disk_uuid=self.uuid, time=self.time,
+            path, fixed=self.fixed, size=size, block_size=unit,
+            disk_uuid=self.uuid, time=self.time, source_geometry=geometry,
             parent=self.parent and self.parent.path)
         if not self.fixed:
             self.check_sectors(disk, layout, unit)
             self.check_absent(disk, layout)
-        size = round_up(disk.size, SECTOR)
         if not self.parent and disk.size > 0:
             self.check_by_qemu(disk, path, size)
         # The reader takes its time for each block of a large disk.

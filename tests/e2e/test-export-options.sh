@@ -42,6 +42,7 @@ while read -r option; do
             qcow2:--cluster-size* | qcow2:--refcount-bits* | \
             qcow2:--data-file* | qcow2:--diff=* | qcow2:--compression=* | \
             vhd:--block-size* | vhd:--fixed | vhd:--parent* | vhd:--uuid* | \
+            vhd:--round* | \
             xva:--prefix* | xva:--checksum* | xva:--ova-xml* | \
             raw:--prealloc)
                 # shellcheck disable=SC2086
@@ -62,6 +63,7 @@ done << 'END'
 --fixed
 --parent=base.vhd
 --uuid=01234567-89ab-cdef-0123-456789abcdef
+--round=1M
 --prefix=Ref:1
 --checksum=sha1
 --ova-xml=ova.xml
@@ -105,6 +107,7 @@ sort > expected << 'END'
 --prefix
 --progress
 --refcount-bits
+--round
 --sector-bitmaps
 --size
 --threads

@@ -41,6 +41,29 @@ with Checker() as check:
     for size in 1, 511, 513, 2 * MIB - 1, 2 * MIB + 1, 5 * MIB + 300:
         check.exports(raw("odd.raw", size, (size - 1, 1)), Vhd(),
                       Vhd(fixed=True), Vhd(4096))
+    # Whole MiB, as Azure wants them, and other units.
+    for size in 1, 5 * MIB + 300, 10 * MIB, 3 * GIB - 512:
+        sized = raw("round.raw", size, (0, 1), (size - 1, 1))
+        check.exports(sized, Vhd(rounded="1M"), Vhd(rounded="512"),
+                      Vhd("64k", rounded="4M", detect=True))
+        check.exports(sized, Vhd(rounded="1M"), pipe=True)
+    check.exports(raw("round.raw", 5 * MIB + 300, (0, 4096)),
+                  Vhd(fixed=True, rounded="1M"),
+                  Vhd(fixed=True, rounded="1G"))
+
+    # The geometry of a source that gives its size is kept: of one with the
+    # specification's, of one by Virtual PC, which shows no more than that,
+    # and of some other.  One that gives another size is not.
+    for creator, size, chs in ((b"win ", 17 * 4 * 512 * 100, (100, 4, 17)),
+                               (b"vpc ", 10 * MIB, (301, 4, 17)),
+                               (b"win ", 10 * MIB, (20, 16, 64)),
+                               (b"win ", 10 * MIB, (301, 4, 17)),
+                               (b"d2v ", 10 * MIB, vhd_image.MAX_CHS)):
+        vhd("geometry.vhd", size, (512, 4096), creator=creator, chs=chs,
+            stale=False)
+        check.exports(Disk.by_reader("geometry.vhd"), Vhd(),
+                      Vhd(fixed=True), Vhd(rounded="1M"))
+
     for size in 512, 10 * MIB, 600 * GIB:
         check.exports(raw("empty.raw", size), Vhd())
         check.exports(raw("empty.raw", size), Vhd(), pipe=True)
@@ -145,3 +168,8 @@ for text in '' x 01234567-89ab-cdef-0123-456789abcde \
     wrong 'uuid' --uuid="$text"
 done
 wrong 'parent|fixed' --fixed --parent=sectors.vhd
+for size in 0 511 1000 3M 2G '' x; do
+    wrong 'round' --round="$size"
+done
+wrong 'round.*parent' --round=1M --parent=sectors.vhd
+usage 'round goes with -O vhd' -O raw --round=1M disk.qcow2 out

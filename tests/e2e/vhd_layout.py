@@ -3,7 +3,8 @@
 """Demand the layout of a streamed VHD, to the byte.
 
   vhd_layout.py [--fixed] [--size N] [--block-size N] [--uuid UUID]
-                [--time SECONDS] [--parent BASE.vhd] IMAGE
+                [--time SECONDS] [--parent BASE.vhd] [--geometry C,H,S]
+                IMAGE
 
 Dynamic: a copy of the footer, the header at 512, a sector at 1536 that is
 zeros, the BAT at 2048, filled up to a sector, then block by block in the
@@ -14,9 +15,10 @@ and each locator leads to it from where the image is.  Fixed: data and
 footer.  What the bitmaps say is not there is zeros, and bits and bytes
 beyond the end of the disk are clear.
 
-The creator is "vdsk", and the geometry either gives exactly the size or
-is the largest there is, so that those who go by it and those who do not
-see the same disk.
+The creator is "vdsk", and the geometry gives exactly the size, so that
+those who go by it and those who do not see the same disk; it is that of the
+source if that is a VHD whose geometry does (--geometry), or that of the
+specification, or else any that does.  Where none does it is the largest.
 
 In a differencing disk sectors that are not there may have the bytes of the
 disk as well, which is for the caller to look at: they are in 'absent'.
@@ -26,6 +28,7 @@ sectors that are there.
 """
 
 import argparse
+import math
 import os
 import struct
 import sys
@@ -81,6 +84,15 @@ def geometry(sectors):
     return by_heads // heads, heads, per_track
 
 
+def fewest_cylinders(total, most):
+    """How many cylinders at least give exactly so many sectors, with up to
+    16 heads and 'most' sectors to a track; None if it cannot be."""
+    ways = (total // (heads * sectors)
+            for heads in range(1, 17) for sectors in range(1, most + 1)
+            if total % (heads * sectors) == 0)
+    return min((n for n in ways if n <= 65535), default=None)
+
+
 def time_of(layer):
     """The time stamp of an image, whichever of its footers is sound."""
     end = layer.file.length
@@ -100,11 +112,13 @@ class Layout:
     they are not there."""
 
     def __init__(self, path, *, fixed=False, size=None,
-                 block_size=2 << 20, disk_uuid=None, time=None, parent=None):
+                 block_size=2 << 20, disk_uuid=None, time=None, parent=None,
+                 source_geometry=None):
         self.path = path
         self.kind = (FIXED if fixed else DIFFERENCING if parent
                      else DYNAMIC)
         self.wanted_size = size
+        self.source_geometry = source_geometry
         self.block_size = block_size
         self.parent = parent
         self.blocks, self.present, self.absent = [], [], []
@@ -163,10 +177,20 @@ class Layout:
     def check_geometry(self, footer):
         found = (int.from_bytes(footer[56:58], "big"), footer[58],
                  footer[59])
-        exact = geometry(self.size // SECTOR)
-        if exact[0] * exact[1] * exact[2] * SECTOR != self.size:
-            exact = MAX_CHS
-        demand("footer: geometry", found, exact)
+        sectors = self.size // SECTOR
+        for wanted in self.source_geometry, geometry(sectors):
+            if wanted and math.prod(wanted) == sectors:
+                demand("footer: geometry", found, tuple(wanted))
+                return
+        wanted = fewest_cylinders(sectors, 63) or \
+            fewest_cylinders(sectors, 255)
+        if wanted is None:
+            demand("footer: geometry", found, MAX_CHS)
+            return
+        if math.prod(found) != sectors or found[1] > 16:
+            raise LayoutError(f"footer: geometry {found} does not give "
+                              f"{sectors} sectors")
+        demand("footer: cylinders", found[0], wanted)
 
     def read_header(self):
         header = self.header = self.read(512, 1024)
@@ -316,6 +340,8 @@ def main():
     parser.add_argument("--uuid", dest="disk_uuid")
     parser.add_argument("--time", type=int)
     parser.add_argument("--parent")
+    parser.add_argument("--geometry", dest="source_geometry",
+                        type=lambda text: tuple(map(int, text.split(","))))
     parser.add_argument("image")
     args = vars(parser.parse_args())
     try:

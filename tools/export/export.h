@@ -39,6 +39,7 @@ struct export_options {
   uint64_t block_size;          /* vhd */
   bool fixed;
   const char *uuid;             /* NULL: a random one */
+  uint64_t round;               /* the disk's size is made a multiple */
 
   const char *ova_xml;          /* xva; NULL: none */
   bool sha1;                    /* and not xxHash */

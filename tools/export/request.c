@@ -28,6 +28,9 @@
 #define BLOCK_SIZE_MAX (16 << 20)
 #define BLOCK_SIZE_DEFAULT (2 << 20)
 
+/* The largest disk is a multiple of it. */
+#define ROUND_MAX (1 << 30)
+
 enum {
   OPTION_OUTPUT = OPTION_COMMAND,
   OPTION_MEASURE,
@@ -51,6 +54,7 @@ enum {
   OPTION_FIXED,
   OPTION_PARENT,
   OPTION_UUID,
+  OPTION_ROUND,
   OPTION_PREFIX,
   OPTION_CHECKSUM,
   OPTION_OVA_XML,
@@ -80,6 +84,7 @@ static const struct option longopts[] = {
   { "fixed",             no_argument,       NULL, OPTION_FIXED },
   { "parent",            required_argument, NULL, OPTION_PARENT },
   { "uuid",              required_argument, NULL, OPTION_UUID },
+  { "round",             required_argument, NULL, OPTION_ROUND },
   { "prefix",            required_argument, NULL, OPTION_PREFIX },
   { "checksum",          required_argument, NULL, OPTION_CHECKSUM },
   { "ova-xml",           required_argument, NULL, OPTION_OVA_XML },
@@ -105,6 +110,7 @@ format_options[] = {
   { OPTION_FIXED, &exporter_vhd },
   { OPTION_PARENT, &exporter_vhd },
   { OPTION_UUID, &exporter_vhd },
+  { OPTION_ROUND, &exporter_vhd },
   { OPTION_PREFIX, &exporter_xva },
   { OPTION_CHECKSUM, &exporter_xva },
   { OPTION_OVA_XML, &exporter_xva },
@@ -161,6 +167,8 @@ export_request_print_help (void)
         "  --fixed                 a fixed disk, not a dynamic one\n"
         "  --parent=BASE           a differencing disk on the VHD BASE\n"
         "  --uuid=UUID             the disk's UUID (default: random)\n"
+        "  --round=N               round the disk's size up to a multiple:\n"
+        "                          512 to 1G (for Azure: 1M)\n"
         "xva:\n"
         "  --prefix=Ref:N          of the disk's members; repeat it for\n"
         "                          several disks (default: Ref:0)\n"
@@ -416,6 +424,8 @@ take_option (struct parsing *parsing, int opt, int index)
                        &options->block_size);
   case OPTION_FIXED:          return options->fixed = true;
   case OPTION_UUID:           return take_uuid (options);
+  case OPTION_ROUND:
+    return take_power ("round", VHD_SECTOR_SIZE, ROUND_MAX, &options->round);
   case OPTION_PREFIX:         return take_prefix (&parsing->prefixes);
   case OPTION_CHECKSUM:       return take_checksum (options);
   case OPTION_OVA_XML:        return take_name (index, &options->ova_xml);
@@ -520,6 +530,7 @@ check_combination (const struct parsing *parsing)
     excludes (parsing, OPTION_DATA_FILE_RAW, OPTION_DIFF) &&
     excludes (parsing, OPTION_FIXED, OPTION_PARENT) &&
     excludes (parsing, OPTION_FIXED, OPTION_BLOCK_SIZE) &&
+    excludes (parsing, OPTION_ROUND, OPTION_PARENT) &&
     check_compression (&request->options);
 }
 
@@ -537,6 +548,7 @@ set_defaults (struct export_request *request)
   request->options.cluster_size = 64 << 10;
   request->options.refcount_bits = 16;
   request->options.block_size = BLOCK_SIZE_DEFAULT;
+  request->options.round = VHD_SECTOR_SIZE;
 }
 
 static bool

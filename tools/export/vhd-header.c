@@ -21,7 +21,8 @@
 uint64_t
 vhd_recorded_size (const struct export *export)
 {
-  return round_up (vdisk_size (export->disks[0]), VHD_SECTOR_SIZE);
+  return round_up (vdisk_size (export->disks[0]),
+                   export->options->round);
 }
 
 /* The ones' complement of the sum of all bytes, the checksum's own being
@@ -35,58 +36,6 @@ checksum_of (const void *bytes, size_t size)
   while (size-- > 0)
     sum += *byte++;
   return to_be32 (~sum);
-}
-
-struct geometry {
-  uint32_t cylinders, heads, sectors;
-};
-
-/* The geometry that the specification's appendix computes. */
-static struct geometry
-compute_geometry (uint64_t total)
-{
-  struct geometry g = { .heads = 16 };
-  uint64_t tracks;
-
-  if (total >= UINT64_C (65535) * 16 * 63) {
-    g.sectors = 255;
-    tracks = total / g.sectors;
-  }
-  else {
-    g.sectors = 17;
-    tracks = total / g.sectors;
-    g.heads = (tracks + 1023) / 1024;
-    if (g.heads < 4)
-      g.heads = 4;
-    if (tracks >= g.heads * 1024 || g.heads > 16) {
-      g.heads = 16;
-      g.sectors = 31;
-      tracks = total / g.sectors;
-    }
-    if (tracks >= g.heads * 1024) {
-      g.sectors = 63;
-      tracks = total / g.sectors;
-    }
-  }
-  g.cylinders = tracks / g.heads;
-  return g;
-}
-
-/* Readers disagree on whether the geometry or current_size counts, and
- * QEMU before 8 goes by the geometry of creators it does not know.  So it
- * says the same as current_size, or that it says nothing. */
-static struct geometry
-choose_geometry (uint64_t size)
-{
-  const uint64_t total = size / VHD_SECTOR_SIZE;
-  const struct geometry g = compute_geometry (total);
-
-  if (g.cylinders <= VHD_CYLINDERS_MAX &&
-      (uint64_t) g.cylinders * g.heads * g.sectors == total)
-    return g;
-  return (struct geometry) {
-    VHD_CYLINDERS_MAX, VHD_HEADS_MAX, VHD_SECTORS_MAX,
-  };
 }
 
 static int
@@ -152,8 +101,10 @@ vhd_make_footer (struct vhd_footer *footer, const struct export *export,
                  enum vhd_type type, struct vdisk_error *error)
 {
   const uint64_t size = vhd_recorded_size (export);
-  const struct geometry geometry = choose_geometry (size);
+  struct vhd_geometry geometry;
 
+  if (vhd_choose_geometry (export, size, &geometry, error) == -1)
+    return -1;
   *footer = (struct vhd_footer) {
     .features = to_be32 (FEATURES_RESERVED),
     .version = to_be32 (VERSION),

@@ -44,7 +44,16 @@ void vhd_make_header (struct vhd_dynamic_header *header,
  * False if it is none. */
 bool vhd_parse_uuid (const char *text, uint8_t uuid[16]);
 
-/* The size that is recorded: whole sectors. */
+struct vhd_geometry {
+  uint32_t cylinders, heads, sectors;
+};
+
+/* Choose the geometry that is recorded with a size of whole sectors. */
+int vhd_choose_geometry (const struct export *export, uint64_t size,
+                         struct vhd_geometry *geometry,
+                         struct vdisk_error *error);
+
+/* The size that is recorded: whole sectors, or more if the user wants. */
 uint64_t vhd_recorded_size (const struct export *export);
 
 #endif /* VDISK_EXPORT_VHD_H */
