@@ -391,13 +391,24 @@ def compressed():
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
 
 
+def exact_geometry(sectors):
+    """One with as few cylinders as can be that gives just so many sectors."""
+    for most in 63, 255:
+        ways = [(sectors // (heads * per_track), heads, per_track)
+                for heads in range(1, 17) for per_track in range(1, most + 1)
+                if sectors % (heads * per_track) == 0]
+        if ways and min(ways)[0] <= 65535:
+            return min(ways)
+    return vhd_image.MAX_CHS
+
+
 def streamed_vhd(size, *fills, block_size=64 * KIB, path="made.vhd",
                  **options):
     """An image as it should be streamed but for 'options', and its bytes:
     runs of sectors at these offsets."""
     chs = vhd_image.geometry(size)
     if vhd_image.chs_size(chs) != size:
-        chs = vhd_image.MAX_CHS
+        chs = exact_geometry(size // 512)
     vhd = vhd_image.Vhd(**{
         "kind": vhd_image.DYNAMIC, "size": size, "chs": chs,
         "creator": b"vdsk", "uuid": uuid.UUID(UUID).bytes, "time": 1000,
