@@ -117,12 +117,12 @@ for command in "map first-bits.vhd" "export first-bits.vhd out.raw" \
     # shellcheck disable=SC2086
     "$top"/tools/vdisk $command > /dev/null 2> log
     [ "$(grep -c . log)" = 1 ] || die "$command: $(cat log)"
-    grep -q 'warning: first-bits.vhd: bitmaps: block .* sector-bitmaps=ignore' \
+    grep -q 'warning: first-bits.vhd: bitmaps: block .* --sector-bitmaps=ignore' \
         log || die "$command: $(cat log)"
     checked "$command: $(cat log)"
 done
 "$top"/tools/vdisk check first-bits.vhd > log
-grep -q '16 of 16 blocks looked at hold bytes .* sector-bitmaps=ignore' log ||
+grep -q '16 of 16 blocks looked at hold bytes .* --sector-bitmaps=ignore' log ||
     die "check: $(cat log)"
 checked "$(grep bitmaps log)"
 "$top"/tools/vdisk check --sector-bitmaps=ignore first-bits.vhd > log
