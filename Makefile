@@ -39,7 +39,7 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(2)
 endif
 
-LIB_C     := $(wildcard lib/*.c lib/*/*.c)
+LIB_C     := $(wildcard lib/*.c lib/*/*.c lib/*/*/*.c lib/*/*/*/*.c)
 TOOLS_C   := $(wildcard tools/*.c tools/*/*.c)
 UNIT_C    := $(wildcard tests/unit/test-*.c)
 UNIT_SUPPORT_C := $(filter-out $(UNIT_C),$(wildcard tests/unit/*.c))

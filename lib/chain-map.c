@@ -8,7 +8,7 @@
 
 #include "chain.h"
 
-#include "error.h"
+#include "util/error.h"
 #include "format/format.h"
 #include "source/source.h"
 #include "util/minmax.h"

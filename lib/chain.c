@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "debug.h"
-#include "error.h"
+#include "util/error.h"
 #include "format/format.h"
 #include "options.h"
 #include "source/source.h"

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "interval.h"
+#include "map/interval.h"
 #include "layer.h"
 #include "bounds.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "error.h"
+#include "util/error.h"
 
 #define NANOSECONDS_PER_MILLISECOND 1000000
 

@@ -10,7 +10,7 @@
 #include "extents.h"
 
 #include "chain.h"
-#include "error.h"
+#include "util/error.h"
 #include "source/source.h"
 #include "util/checked.h"
 #include "util/minmax.h"

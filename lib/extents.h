@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "interval.h"
+#include "map/interval.h"
 #include "vdisk.h"
 
 struct chain;

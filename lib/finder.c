@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "error.h"
+#include "util/error.h"
 
 void
 finder_add (struct finder *finder, enum vdisk_finding finding,

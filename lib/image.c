@@ -11,14 +11,14 @@
 #include <string.h>
 
 #include "chain.h"
-#include "cluster-cache.h"
+#include "map/cluster-cache.h"
 #include "debug.h"
 #include "describe.h"
-#include "error.h"
+#include "util/error.h"
 #include "extents.h"
 #include "finder.h"
 #include "format/format.h"
-#include "interval-cache.h"
+#include "map/interval-cache.h"
 #include "options.h"
 #include "reference.h"
 #include "source/file.h"

@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "error.h"
-#include "interval.h"
+#include "util/error.h"
+#include "map/interval.h"
 #include "reference.h"
 #include "source/source.h"
 #include "util/checked.h"

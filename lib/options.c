@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "format/format.h"
 #include "bounds.h"
 #include "util/suggestion.h"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "format/recognize.h"
 #include "options.h"
 #include "source/source.h"

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "interval.h"
+#include "map/interval.h"
 #include "layer.h"
 #include "vdisk.h"
 

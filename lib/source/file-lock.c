@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "source/lock-holder.h"
 
 /* Numbers of QEMU's permissions, as offsets from the two bases. */

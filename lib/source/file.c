@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "source/file-lock.h"
 #include "source/open-in.h"
 #include "source/stretches.h"

@@ -18,7 +18,7 @@
 #include <libnbd.h>
 
 #include "debug.h"
-#include "error.h"
+#include "util/error.h"
 #include "source/read-ahead.h"
 #include "source/stretches.h"
 #include "util/align.h"

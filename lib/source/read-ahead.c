@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cache.h"
-#include "error.h"
+#include "map/cache.h"
+#include "util/error.h"
 #include "source/source.h"
 #include "util/minmax.h"
 

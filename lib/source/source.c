@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "source/read-ahead.h"
 #include "util/checked.h"
 #include "util/minmax.h"

@@ -22,7 +22,7 @@
 
 #include <libnbd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "util/align.h"
 #include "util/minmax.h"
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "util/minmax.h"
 
 #define CONNECTIONS_MAX 4

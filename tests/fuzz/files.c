@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "fuzz.h"
 #include "source/read-ahead.h"
 #include "util/align.h"

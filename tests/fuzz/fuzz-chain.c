@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "chain.h"
-#include "error.h"
+#include "util/error.h"
 #include "explore.h"
 #include "files.h"
 #include "fuzz.h"

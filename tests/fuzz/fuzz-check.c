@@ -19,13 +19,13 @@
 #include <jansson.h>
 
 #include "chain.h"
-#include "error.h"
+#include "util/error.h"
 #include "explore.h"
 #include "files.h"
 #include "finder.h"
 #include "format/format.h"
-#include "format/qcow2.h"
-#include "format/vhd-check.h"
+#include "format/qcow2/driver.h"
+#include "format/vhd/check/check.h"
 #include "fuzz.h"
 
 /* Tables that overlap are followed for so many bytes: see qcow2-check-l1.c

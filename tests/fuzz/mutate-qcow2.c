@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "format/qcow2-disk.h"
+#include "format/qcow2/disk.h"
 #include "util/align.h"
 #include "util/minmax.h"
 

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "format/qed-disk.h"
+#include "format/qed/disk.h"
 #include "util/align.h"
 #include "util/minmax.h"
 

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "files.h"
-#include "format/qcow2-disk.h"
-#include "format/qed-disk.h"
-#include "format/vhd-disk.h"
+#include "format/qcow2/disk.h"
+#include "format/qed/disk.h"
+#include "format/vhd/disk.h"
 #include "fuzz.h"
 
 /* Compressed clusters that are larger are not looked at. */

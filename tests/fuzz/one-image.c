@@ -4,7 +4,7 @@
 #include "one-image.h"
 
 #include "chain.h"
-#include "error.h"
+#include "util/error.h"
 #include "explore.h"
 #include "files.h"
 #include "format/format.h"

@@ -12,7 +12,7 @@
 #include <libdeflate.h>
 #include <zstd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "options.h"
 #include "qcow2-image.h"
 #include "qed-image.h"

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "interval.h"
+#include "map/interval.h"
 
 struct format;
 struct layer;

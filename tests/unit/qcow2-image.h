@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "format/qcow2-disk.h"
+#include "format/qcow2/disk.h"
 
 /* What there is room for.  Memory is only used where something is. */
 #define QCOW2_IMAGE_ROOM ((size_t) 1 << 30)

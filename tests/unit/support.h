@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "format/format.h"
-#include "interval.h"
+#include "map/interval.h"
 #include "layer.h"
 #include "options.h"
 #include "source/source.h"

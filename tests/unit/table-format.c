@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "chain.h"
-#include "error.h"
+#include "util/error.h"
 #include "random.h"
 #include "source/memory.h"
 #include "source/source.h"

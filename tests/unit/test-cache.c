@@ -14,8 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "cache.h"
-#include "error.h"
+#include "map/cache.h"
+#include "util/error.h"
 #include "random.h"
 #include "support.h"
 

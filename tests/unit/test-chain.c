@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "chain.h"
-#include "error.h"
+#include "util/error.h"
 #include "extents.h"
 #include "options.h"
 #include "random.h"

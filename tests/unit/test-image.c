@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "chain.h"
-#include "error.h"
+#include "util/error.h"
 #include "image.h"
 #include "options.h"
 #include "random.h"

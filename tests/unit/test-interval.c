@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "interval.h"
+#include "map/interval.h"
 #include "random.h"
 #include "support.h"
 

@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "reference.h"
 #include "scratch.h"
 #include "source/file-lock.h"

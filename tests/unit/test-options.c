@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "debug.h"
-#include "error.h"
+#include "util/error.h"
 #include "format/format.h"
 #include "options.h"
 #include "scratch.h"

@@ -12,8 +12,8 @@
 
 #include "finder.h"
 #include "format/format.h"
-#include "format/qcow2-refcount.h"
-#include "format/qcow2.h"
+#include "format/qcow2/refcount.h"
+#include "format/qcow2/driver.h"
 #include "qcow2-image.h"
 #include "random.h"
 #include "source/memory.h"

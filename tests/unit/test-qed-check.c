@@ -9,7 +9,7 @@
 
 #include "finder.h"
 #include "format/format.h"
-#include "format/qed-disk.h"
+#include "format/qed/disk.h"
 #include "source/memory.h"
 #include "support.h"
 

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "random.h"
 #include "source/read-ahead.h"
 #include "support.h"

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "reference.h"
 #include "scratch.h"
 #include "source/file.h"

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "reference.h"
 #include "scratch.h"
 #include "source/memory.h"

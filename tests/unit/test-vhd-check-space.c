@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "findings.h"
-#include "format/vhd-check.h"
+#include "format/vhd/check/check.h"
 #include "random.h"
 #include "support.h"
 #include "vhd-image.h"

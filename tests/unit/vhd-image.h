@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "format/vhd-disk.h"
+#include "format/vhd/disk.h"
 #include "support.h"
 
 #define VHD_IMAGE_HEADER 512

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "util/align.h"
 #include "util/bytes.h"
 #include "util/iszero.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/interrupt.h"
 #include "export/pipeline.h"
 #include "util/align.h"

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/difference.h"
 
 const struct exporter *const exporters[] = {

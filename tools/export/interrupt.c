@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "tool.h"
 
 /* How often calls are interrupted once there was a signal, and how many

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/interrupt.h"
 #include "util/minmax.h"
 

@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/qcow2.h"
-#include "format/qcow2-disk.h"
+#include "format/qcow2/disk.h"
 #include "util/align.h"
 
 /* QEMU's limit, bytes. */

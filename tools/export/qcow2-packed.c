@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/compressor.h"
 #include "export/qcow2-space.h"
 #include "export/qcow2.h"
-#include "format/qcow2-disk.h"
+#include "format/qcow2/disk.h"
 #include "util/align.h"
 #include "util/iszero.h"
 #include "util/minmax.h"

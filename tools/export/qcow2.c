@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
-#include "format/qcow2-disk.h"
+#include "util/error.h"
+#include "format/qcow2/disk.h"
 #include "util/align.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"

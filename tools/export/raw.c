@@ -6,7 +6,7 @@
 
 #include "export/export.h"
 
-#include "error.h"
+#include "util/error.h"
 #include "export/raw.h"
 #include "util/align.h"
 #include "util/iszero.h"

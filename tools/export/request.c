@@ -13,7 +13,7 @@
 
 #include "export/request-names.h"
 #include "export/vhd.h"
-#include "format/qcow2-disk.h"
+#include "format/qcow2/disk.h"
 #include "image-options.h"
 #include "parse.h"
 #include "tool.h"

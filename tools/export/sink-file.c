@@ -15,7 +15,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/interrupt.h"
 #include "export/sharing.h"
 #include "export/sink-path.h"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/interrupt.h"
 #include "export/sink.h"
 #include "util/align.h"

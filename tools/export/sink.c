@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/sink-path.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"

@@ -3,7 +3,7 @@
 
 #include "export/units.h"
 
-#include "error.h"
+#include "util/error.h"
 #include "export/difference.h"
 #include "export/interrupt.h"
 

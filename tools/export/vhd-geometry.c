@@ -13,7 +13,7 @@
 
 #include <jansson.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/vhd.h"
 #include "util/cleanup.h"
 

@@ -7,7 +7,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/vhd.h"
 #include "util/align.h"
 

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "export/raw.h"
 #include "util/align.h"
 #include "util/iszero.h"

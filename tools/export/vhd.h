@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "export/export.h"
-#include "format/vhd-disk.h"
+#include "format/vhd/disk.h"
 
 /* Larger disks are not for VHD: Microsoft's limit. */
 #define VHD_DISK_SIZE_MAX (UINT64_C (2040) << 30)

@@ -24,7 +24,7 @@
 #include <nettle/sha1.h>
 #include <xxhash.h>
 
-#include "error.h"
+#include "util/error.h"
 #include "util/align.h"
 #include "util/cleanup.h"
 #include "util/iszero.h"

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Comparing the references that were counted with the refcounts that are
+ * recorded.
+ */
+
+#include "format/qcow2/check/check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void
+qcow2_found_stretch (struct qcow2_walk *walk)
+{
+  struct qcow2_stretch *stretch = &walk->stretch;
+  const unsigned bits = walk->refcounts.cluster_bits;
+  const bool leak = stretch->refcount > stretch->references;
+  struct vdisk_check *check = walk->finder->check;
+  const uint64_t end = stretch->first + stretch->count;
+  char to[32] = "";
+
+  if (stretch->count == 0)
+    return;
+  if (stretch->count > 1)
+    snprintf (to, sizeof to, "s %" PRIu64 " to", stretch->first);
+  finder_add (walk->finder, leak ? VDISK_LEAK : VDISK_ERROR,
+              "host cluster%s %" PRIu64 " (0x%" PRIx64 " to 0x%" PRIx64
+              "): refcount %" PRIu64 ", but %" PRIu64 " reference%s", to,
+              end - 1, stretch->first << bits, (end << bits) - 1,
+              stretch->refcount, stretch->references,
+              stretch->references == 1 ? "" : "s");
+  *(leak ? &check->leaks : &check->errors) += stretch->count - 1;
+  stretch->count = 0;
+}
+
+/* Add a cluster with something wrong to those before it. */
+static void
+extend_stretch (struct qcow2_walk *walk, uint64_t cluster,
+                uint64_t refcount, uint64_t references)
+{
+  struct qcow2_stretch *stretch = &walk->stretch;
+
+  if (stretch->count == 0 || stretch->refcount != refcount ||
+      stretch->references != references ||
+      stretch->first + stretch->count != cluster) {
+    qcow2_found_stretch (walk);
+    *stretch = (struct qcow2_stretch) {
+      .first = cluster, .refcount = refcount, .references = references,
+    };
+  }
+  stretch->count++;
+}
+
+/* Compare the counts of a cluster of the window. */
+static void
+compare_cluster (struct qcow2_walk *walk, uint64_t index, uint64_t refcount)
+{
+  const struct qcow2_counts *counts = &walk->counts;
+  const uint64_t cluster = counts->first + index;
+  const uint16_t references = counts->counters[index];
+
+  /* What is recorded for clusters that do not exist means nothing. */
+  if (cluster >= walk->clusters && references == 0)
+    return;
+  if (refcount > 0 || references > 0)
+    walk->highest = cluster;
+  if (refcount == references || !walk->refcounts_known)
+    return;
+  /* As far as we can count that is right. */
+  if (references == UINT16_MAX && refcount > references)
+    return;
+  if (refcount < references &&
+      qcow2_counts_is_marked (counts, index, QCOW2_MARK_TOLD))
+    return;
+  extend_stretch (walk, cluster, refcount, references);
+}
+
+int
+qcow2_compare (struct qcow2_walk *walk)
+{
+  const struct qcow2_counts *counts = &walk->counts;
+  uint64_t numbers[QCOW2_REFCOUNT_RUN];
+  uint64_t done;
+  bool known;
+  int i, n;
+
+  for (done = 0; done < counts->size; done += n) {
+    n = qcow2_refcounts_read (&walk->refcounts, counts->first + done,
+                              counts->size - done, numbers, &known,
+                              walk->error);
+    if (n == -1)
+      return -1;
+    for (i = 0; i < n && known; ++i)
+      compare_cluster (walk, done + i, numbers[i]);
+  }
+  return 0;
+}

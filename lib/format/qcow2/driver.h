@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of the QCOW2 driver share: qcow2.c opens, and reads the
+ * header by way of header.c; map.c turns L1 and L2 entries
+ * into intervals; packed.c inflates compressed clusters.
+ */
+
+#ifndef VDISK_QCOW2_H
+#define VDISK_QCOW2_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "map/interval.h"
+#include "layer.h"
+
+struct finder;
+struct json_t;
+struct qcow2_unpackers;
+
+/* The header, validated, and the extensions that matter. */
+struct qcow2_info {
+  uint32_t version;
+  unsigned cluster_bits;
+  uint64_t size;
+  uint64_t l1_table_offset;
+  uint32_t l1_size;                     /* entries */
+  uint64_t refcount_table_offset;
+  uint32_t refcount_table_clusters;
+  unsigned refcount_order;              /* log2 of the width in bits */
+  uint32_t snapshot_count;
+  uint64_t snapshots_offset;
+  uint32_t crypt_method;
+  uint64_t incompatible_features, compatible_features;
+  uint64_t autoclear_features;
+  uint8_t compression_type;
+  uint64_t backing_file_offset;         /* 0: there is none */
+  uint32_t backing_file_size;
+  char backing_format[16];              /* "": not recorded */
+  uint64_t data_file_offset;            /* of the name; 0: none */
+  uint32_t data_file_size;
+  uint32_t bitmap_count;                /* from the bitmaps extension */
+  uint64_t bitmap_directory_offset, bitmap_directory_size;
+  uint64_t crypt_header_offset, crypt_header_size;      /* LUKS */
+};
+
+struct qcow2 {
+  struct qcow2_info info;
+  unsigned l2_bits;                     /* log2 of the entries of a table */
+  unsigned entry_size;                  /* of an L2 entry, bytes */
+  struct qcow2_unpackers *unpackers;
+};
+
+/* Read and validate the header of a layer whose cluster size and so on
+ * are not set yet. */
+int qcow2_read_header (const struct layer *layer, struct qcow2_info *info,
+                       struct vdisk_error *error);
+
+int qcow2_map (struct layer *layer, uint64_t offset, uint64_t count,
+               struct interval_list *out, struct vdisk_error *error);
+
+/* A set of decompressors of a compression type, one for each thread that
+ * needs one at the same time.  NULL if out of memory. */
+struct qcow2_unpackers *qcow2_unpackers_new (uint8_t compression_type);
+void qcow2_unpackers_free (struct qcow2_unpackers *unpackers);
+
+int qcow2_unpack (struct layer *layer, const struct interval *interval,
+                  void *cluster, struct vdisk_error *error);
+
+/* The format's 'qemu_finds_holes': see preallocation.c. */
+bool qcow2_qemu_finds_holes (const struct layer *layer);
+
+/* The format's 'describe'. */
+int qcow2_describe (struct layer *layer, struct json_t *document,
+                    struct vdisk_error *error);
+
+/* The format's 'check': see check/check.h. */
+int qcow2_check (struct layer *layer, struct finder *finder,
+                 struct vdisk_error *error);
+
+/* The same with references counted for 2^window_bits clusters at a time,
+ * and 'l2_list_max' (at least 2) L2 tables listed at a time.  What is
+ * found does not depend on them. */
+int qcow2_check_in_windows (struct layer *layer, struct finder *finder,
+                            unsigned window_bits, size_t l2_list_max,
+                            struct vdisk_error *error);
+
+#endif /* VDISK_QCOW2_H */

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The interval map of an open image: the flattened map of its chain, in
+ * segments (aligned pieces of guest space) that are made when somebody
+ * first asks and kept within a budget of memory.
+ */
+
+#ifndef VDISK_INTERVAL_CACHE_H
+#define VDISK_INTERVAL_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "map/interval.h"
+
+struct chain;
+struct interval_cache;
+struct cache_entry;
+
+/* A segment in use: intervals that tile [offset, end). */
+struct segment {
+  uint64_t offset, end;
+  struct interval_list intervals;   /* not to be changed or freed */
+  const struct cache_entry *entry;
+};
+
+/* The map of 'chain', which must outlive it.  NULL if out of memory. */
+struct interval_cache *interval_cache_new (const struct chain *chain,
+                                           size_t budget);
+void interval_cache_free (struct interval_cache *cache);
+
+/* Tell by a debug message what it was good for. */
+void interval_cache_debug (const struct interval_cache *map,
+                           const struct vdisk_options *options,
+                           const char *file);
+
+/* Get the segment that holds the guest offset, which lies within the
+ * disk.  -1 if some of it cannot be mapped; the rest may still be had
+ * from chain_map. */
+int interval_cache_get (struct interval_cache *cache, uint64_t offset,
+                        struct segment *segment, struct vdisk_error *error);
+
+void interval_cache_release (struct interval_cache *cache,
+                             const struct segment *segment);
+
+/* How large segments are, but for the last of the disk: a power of two. */
+uint64_t interval_cache_segment_size (const struct interval_cache *cache);
+
+/* Where the segment that holds the guest offset ends. */
+uint64_t interval_cache_segment_end (const struct interval_cache *cache,
+                                     uint64_t offset);
+
+#endif /* VDISK_INTERVAL_CACHE_H */
