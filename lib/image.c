@@ -16,7 +16,7 @@
 #include "describe.h"
 #include "util/error.h"
 #include "extents.h"
-#include "finder.h"
+#include "check-report.h"
 #include "format/format.h"
 #include "map/interval-cache.h"
 #include "options.h"
@@ -474,7 +474,7 @@ vdisk_check (struct vdisk *vdisk,
              struct vdisk_check *check, struct vdisk_error *error)
 {
   struct layer *top = vdisk->chain->layers[0];
-  struct finder finder = {
+  struct check_report report = {
     .check = check, .finding_callback = finding_callback,
     .progress_callback = progress_callback, .opaque = opaque,
   };
@@ -484,7 +484,7 @@ vdisk_check (struct vdisk *vdisk,
   if (top->format->check == NULL)
     return layer_error (top, error, ENOTSUP, "the %s format has no metadata "
                         "to check", top->format->name);
-  return top->format->check (top, &finder, error);
+  return top->format->check (top, &report, error);
 }
 
 const char *

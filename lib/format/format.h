@@ -12,7 +12,7 @@
 #include "layer.h"
 #include "vdisk.h"
 
-struct finder;
+struct check_report;
 struct json_t;
 
 /* What a driver may look at to recognize its format: the first and the
@@ -75,11 +75,11 @@ struct format {
   int (*describe) (struct layer *layer, struct json_t *document,
                    struct vdisk_error *error);
 
-  /* Check the file's metadata: tell findings through 'finder', count in
+  /* Check the file's metadata: tell findings through 'report', count in
    * its struct vdisk_check.  Memory does not depend on the disk's size.
    * -1 only if the check could not be carried out.  NULL: there is
    * nothing to check. */
-  int (*check) (struct layer *layer, struct finder *finder,
+  int (*check) (struct layer *layer, struct check_report *report,
                 struct vdisk_error *error);
 };
 

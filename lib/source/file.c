@@ -16,16 +16,16 @@
 #include "util/error.h"
 #include "source/file-lock.h"
 #include "source/open-in.h"
-#include "source/stretches.h"
+#include "source/extent-cache.h"
 #include "util/minmax.h"
 
-/* How many stretches are remembered. */
-#define STRETCHES_MAX 1024
+/* How many extents are remembered. */
+#define EXTENTS_MAX 1024
 
 struct file {
   struct source source;
   int fd;
-  struct stretches *stretches;
+  struct extent_cache *cache;
 };
 
 static int
@@ -112,13 +112,13 @@ seek (const struct file *file, uint64_t offset, int whence, uint64_t *found,
  * one question is enough.  A file that has become shorter is found out by
  * whoever reads the data. */
 static int
-seek_stretch (const struct file *file, uint64_t offset,
-              struct stretch *stretch, struct vdisk_error *error)
+seek_extent (const struct file *file, uint64_t offset,
+             struct source_extent *extent, struct vdisk_error *error)
 {
   uint64_t end;
 
-  stretch->offset = offset;
-  stretch->kind = VDISK_DATA;
+  extent->offset = offset;
+  extent->kind = VDISK_DATA;
   if (seek (file, offset, SEEK_HOLE, &end, error) == -1)
     return -1;
   if (end == offset || end == UINT64_MAX) {
@@ -127,11 +127,11 @@ seek_stretch (const struct file *file, uint64_t offset,
       return -1;
     /* It may have been written meanwhile: then let it all be data. */
     if (end > offset)
-      stretch->kind = VDISK_HOLE;
+      extent->kind = VDISK_HOLE;
     else
       end = UINT64_MAX;
   }
-  stretch->end = min_u64 (end, file->source.size);
+  extent->end = min_u64 (end, file->source.size);
   return 0;
 }
 
@@ -140,15 +140,15 @@ file_extent (struct source *source, uint64_t offset, uint64_t *length,
              enum vdisk_kind *kind, struct vdisk_error *error)
 {
   const struct file *file = (const struct file *) source;
-  struct stretch stretch;
+  struct source_extent extent;
 
-  if (!stretches_recall (file->stretches, offset, &stretch)) {
-    if (seek_stretch (file, offset, &stretch, error) == -1)
+  if (!extent_cache_find (file->cache, offset, &extent)) {
+    if (seek_extent (file, offset, &extent, error) == -1)
       return -1;
-    stretches_remember (file->stretches, &stretch, 1);
+    extent_cache_add (file->cache, &extent, 1);
   }
-  *kind = stretch.kind;
-  *length = stretch.end - offset;
+  *kind = extent.kind;
+  *length = extent.end - offset;
   return 0;
 }
 
@@ -173,7 +173,7 @@ file_close (struct source *source)
 
   if (file->fd >= 0)
     close (file->fd);
-  stretches_free (file->stretches);
+  extent_cache_free (file->cache);
   free (source->name);
   free (source->directory);
   free (source->base);
@@ -194,7 +194,7 @@ static int
 look_for_first_hole (struct file *file, struct vdisk_error *error)
 {
   struct source *source = &file->source;
-  struct stretch data = { .kind = VDISK_DATA };
+  struct source_extent data = { .kind = VDISK_DATA };
 
   if (source->size == 0)
     return 0;
@@ -202,7 +202,7 @@ look_for_first_hole (struct file *file, struct vdisk_error *error)
     return -1;
   source->sparse = data.end < source->size;
   if (source->sparse && data.end > 0)
-    stretches_remember (file->stretches, &data, 1);
+    extent_cache_add (file->cache, &data, 1);
   return 0;
 }
 
@@ -263,8 +263,8 @@ source_file (const char *name, int fd, bool force_share,
   file->source.ops = &file_ops;
   file->fd = fd;
   file->source.name = strdup (name);
-  file->stretches = stretches_new (STRETCHES_MAX);
-  if (file->source.name == NULL || file->stretches == NULL) {
+  file->cache = extent_cache_new (EXTENTS_MAX);
+  if (file->source.name == NULL || file->cache == NULL) {
     error_no_memory (error, name);
     goto fail;
   }

@@ -20,15 +20,15 @@
 #include "debug.h"
 #include "util/error.h"
 #include "source/read-ahead.h"
-#include "source/stretches.h"
+#include "source/extent-cache.h"
 #include "util/align.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"
 #include "util/nbd-pool.h"
 
-/* How many stretches are remembered, and how many of one answer. */
-#define STRETCHES_MAX (64 << 10)
-#define ROW_MAX (STRETCHES_MAX / 2)
+/* How many extents are remembered, and how many of one answer. */
+#define EXTENTS_MAX (64 << 10)
+#define ROW_MAX (EXTENTS_MAX / 2)
 
 /* How much to ask the status of at a time.  At first as much as a row
  * holds of the smallest extents that file systems have; then it goes by
@@ -45,7 +45,7 @@ struct nbd {
   struct source source;
   struct nbd_export export;
   struct nbd_pool *pool;
-  struct stretches *stretches;
+  struct extent_cache *cache;
   _Atomic uint64_t status_size; /* how much to ask for next: a power of
                                    two */
 };
@@ -121,11 +121,11 @@ static bool
 is_known_as_zeros (const struct nbd *nbd, size_t count, uint64_t offset)
 {
   const uint64_t end = offset + count;
-  struct stretch stretch;
+  struct source_extent extent;
 
-  for (; offset < end; offset = stretch.end)
-    if (!stretches_recall (nbd->stretches, offset, &stretch) ||
-        stretch.kind == VDISK_DATA)
+  for (; offset < end; offset = extent.end)
+    if (!extent_cache_find (nbd->cache, offset, &extent) ||
+        extent.kind == VDISK_DATA)
       return false;
   return true;
 }
@@ -161,7 +161,7 @@ nbd_source_pread (struct source *source, void *buffer, size_t count,
 
 /* What a server answers when it is asked for block status. */
 struct answer {
-  struct stretch *row;          /* from where it was asked */
+  struct source_extent *row;          /* from where it was asked */
   size_t count;
   uint64_t next;                /* where the row ends */
   uint64_t size;                /* of the disk */
@@ -192,7 +192,7 @@ add_extent (struct answer *answer, uint64_t length, uint32_t flags)
   if (n > 0 && answer->row[n - 1].kind == kind)
     answer->row[n - 1].end = end;
   else if (n < ROW_MAX)
-    answer->row[answer->count++] = (struct stretch) {
+    answer->row[answer->count++] = (struct source_extent) {
       .offset = start, .end = end, .kind = kind,
     };
   else {
@@ -253,11 +253,11 @@ ask_status (struct nbd *nbd, uint64_t offset, struct answer *answer,
 
 /* Find out what is at 'offset', and remember what else the server says. */
 static int
-find_stretch (struct nbd *nbd, uint64_t offset, struct stretch *stretch,
-              struct vdisk_error *error)
+find_extent (struct nbd *nbd, uint64_t offset, struct source_extent *extent,
+             struct vdisk_error *error)
 {
   const uint64_t start = round_down (offset, nbd->export.minimum);
-  CLEANUP_FREE struct stretch *row = calloc (ROW_MAX, sizeof *row);
+  CLEANUP_FREE struct source_extent *row = calloc (ROW_MAX, sizeof *row);
   struct answer answer = {
     .row = row, .next = start, .size = nbd->source.size,
   };
@@ -271,10 +271,10 @@ find_stretch (struct nbd *nbd, uint64_t offset, struct stretch *stretch,
     return error_set (error, EIO, "%s: block status at offset %" PRIu64
                       ": the server's answer says nothing",
                       nbd->source.name, offset);
-  stretches_remember (nbd->stretches, row, answer.count);
+  extent_cache_add (nbd->cache, row, answer.count);
   while (row[i].end <= offset)
     ++i;
-  *stretch = row[i];
+  *extent = row[i];
   return 0;
 }
 
@@ -283,13 +283,13 @@ nbd_source_extent (struct source *source, uint64_t offset, uint64_t *length,
                    enum vdisk_kind *kind, struct vdisk_error *error)
 {
   struct nbd *nbd = (struct nbd *) source;
-  struct stretch stretch;
+  struct source_extent extent;
 
-  if (!stretches_recall (nbd->stretches, offset, &stretch) &&
-      find_stretch (nbd, offset, &stretch, error) == -1)
+  if (!extent_cache_find (nbd->cache, offset, &extent) &&
+      find_extent (nbd, offset, &extent, error) == -1)
     return -1;
-  *kind = stretch.kind;
-  *length = stretch.end - offset;
+  *kind = extent.kind;
+  *length = extent.end - offset;
   return 0;
 }
 
@@ -322,7 +322,7 @@ nbd_source_close (struct source *source)
   struct nbd *nbd = (struct nbd *) source;
 
   nbd_pool_close (nbd->pool);
-  stretches_free (nbd->stretches);
+  extent_cache_free (nbd->cache);
   read_ahead_free (source->ahead);
   free (source->name);
   free (nbd);
@@ -353,10 +353,10 @@ source_nbd_open (const char *uri, struct vdisk_error *error)
   nbd->source.is_uri = true;
   nbd->source.name = strdup (uri);
   nbd->source.ahead = read_ahead_new (&nbd->source);
-  nbd->stretches = stretches_new (STRETCHES_MAX);
+  nbd->cache = extent_cache_new (EXTENTS_MAX);
   atomic_init (&nbd->status_size, STATUS_FIRST);
   if (nbd->source.name == NULL || nbd->source.ahead == NULL ||
-      nbd->stretches == NULL) {
+      nbd->cache == NULL) {
     error_no_memory (error, uri);
     goto fail;
   }

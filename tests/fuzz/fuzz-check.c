@@ -22,7 +22,7 @@
 #include "util/error.h"
 #include "explore.h"
 #include "files.h"
-#include "finder.h"
+#include "check-report.h"
 #include "format/format.h"
 #include "format/qcow2/driver.h"
 #include "format/vhd/check/check.h"
@@ -163,7 +163,7 @@ check_in_windows (struct layer *layer, const struct vdisk_check *whole,
   struct random *random = &control->random;
   struct told told = { 0 };
   struct vdisk_check check = { 0 };
-  struct finder finder = {
+  struct check_report report = {
     .check = &check, .finding_callback = take_finding,
     .progress_callback = take_progress, .opaque = &told,
   };
@@ -173,7 +173,7 @@ check_in_windows (struct layer *layer, const struct vdisk_check *whole,
   int r;
 
   if (layer->format == &format_qcow2) {
-    r = qcow2_check_in_windows (layer, &finder, size,
+    r = qcow2_check_in_windows (layer, &report, size,
                                 2 + random_below (random, 6), &error);
     fuzz_assert (r == 0 && memcmp (&check, whole, sizeof check) == 0,
                  "in windows of 2^%u a check finds %" PRIu64 " errors and %"
@@ -182,7 +182,7 @@ check_in_windows (struct layer *layer, const struct vdisk_check *whole,
   }
   else if (layer->format == &format_vhd) {
     /* Of blocks that overlap another one may be blamed. */
-    r = vhd_check_in_windows (layer, 1 + size, &finder, &error);
+    r = vhd_check_in_windows (layer, 1 + size, &report, &error);
     fuzz_assert (r == 0 && (check.errors > 0) == (whole->errors > 0) &&
                  check.leaks == whole->leaks,
                  "in windows of %u a check finds %" PRIu64 " errors and %"

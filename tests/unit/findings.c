@@ -33,14 +33,14 @@ take_progress (void *opaque, uint64_t done, uint64_t total)
   return ++findings->calls == findings->stop_at;
 }
 
-struct finder
+struct check_report
 findings_start (struct findings *findings, struct vdisk_check *check)
 {
   *check = (struct vdisk_check) { 0 };
   findings->used = 0;
   findings->calls = findings->done = 0;
   findings->text[0] = '\0';
-  return (struct finder) {
+  return (struct check_report) {
     .check = check, .finding_callback = take_finding,
     .progress_callback = take_progress, .opaque = findings,
   };
@@ -50,9 +50,9 @@ int
 findings_try (struct findings *findings, struct layer *layer,
               struct vdisk_check *check, struct vdisk_error *error)
 {
-  struct finder finder = findings_start (findings, check);
+  struct check_report report = findings_start (findings, check);
 
-  return layer->format->check (layer, &finder, error);
+  return layer->format->check (layer, &report, error);
 }
 
 void

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "finder.h"
+#include "check-report.h"
 #include "layer.h"
 #include "vdisk.h"
 
@@ -20,10 +20,10 @@ struct findings {
   uint64_t done;                /* what was told last */
 };
 
-/* A finder for one check, which tells findings here, all but stop_at
+/* A report for one check, which tells findings here, all but stop_at
  * afresh, and counts in 'check'. */
-struct finder findings_start (struct findings *findings,
-                              struct vdisk_check *check);
+struct check_report findings_start (struct findings *findings,
+                                    struct vdisk_check *check);
 
 /* Check the layer. */
 int findings_try (struct findings *findings, struct layer *layer,

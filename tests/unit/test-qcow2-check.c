@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "finder.h"
+#include "check-report.h"
 #include "format/format.h"
 #include "format/qcow2/refcount.h"
 #include "format/qcow2/driver.h"
@@ -61,10 +61,10 @@ take_progress (void *opaque, uint64_t done, uint64_t total)
   return found->reports == found->stop_after;
 }
 
-static struct finder
+static struct check_report
 start_finder (struct found *found)
 {
-  return (struct finder) {
+  return (struct check_report) {
     .check = &found->check, .finding_callback = take_finding,
     .progress_callback = take_progress, .opaque = found,
   };
@@ -97,10 +97,10 @@ check_in_windows (const struct qcow2_image *image, unsigned window_bits,
                   size_t l2_list_max, struct found *found)
 {
   struct layer *layer = open_image (image);
-  struct finder finder = start_finder (found);
+  struct check_report report = start_finder (found);
   struct vdisk_error error = { 0 };
 
-  ck_assert_msg (qcow2_check_in_windows (layer, &finder, window_bits,
+  ck_assert_msg (qcow2_check_in_windows (layer, &report, window_bits,
                                          l2_list_max, &error) == 0,
                  "%s", error.message);
   layer_close (layer);
@@ -110,11 +110,11 @@ static void
 check_image (const struct qcow2_image *image, struct found *found)
 {
   struct layer *layer = open_image (image);
-  struct finder finder = start_finder (found);
+  struct check_report report = start_finder (found);
   struct vdisk_error error = { 0 };
 
   memset (found, 0, sizeof *found);
-  ck_assert_msg (layer->format->check (layer, &finder, &error) == 0,
+  ck_assert_msg (layer->format->check (layer, &report, &error) == 0,
                  "%s", error.message);
   ck_assert_uint_eq (found->done, found->total);
   layer_close (layer);
@@ -1080,7 +1080,7 @@ START_TEST (reads_fail)
   make_random (&image, &random);
   for (fail_at = 0, r = -1; r == -1; ++fail_at) {
     struct found found = { 0 };
-    struct finder finder = start_finder (&found);
+    struct check_report report = start_finder (&found);
     struct vdisk_error error = { 0 };
     struct source *source =
       source_faulty (source_memory ("a.qcow2", image.bytes, image.size),
@@ -1095,7 +1095,7 @@ START_TEST (reads_fail)
                                            image.size), opening + fail_at);
     layer = open_layer (&format_qcow2, source, NULL, &error);
     ck_assert_ptr_nonnull (layer);
-    r = qcow2_check_in_windows (layer, &finder, 6, 4, &error);
+    r = qcow2_check_in_windows (layer, &report, 6, 4, &error);
     if (r == -1) {
       ck_assert_int_eq (error.errnum, EIO);
       ck_assert_str_eq (error.message, "injected");
@@ -1112,13 +1112,13 @@ START_TEST (progress_stops)
 {
   struct qcow2_image image;
   struct found found = { .stop_after = 1 };
-  struct finder finder = start_finder (&found);
+  struct check_report report = start_finder (&found);
   struct vdisk_error error = { 0 };
   struct layer *layer;
 
   make_plain (&image, 3);
   layer = open_image (&image);
-  ck_assert_int_eq (qcow2_check (layer, &finder, &error), -1);
+  ck_assert_int_eq (qcow2_check (layer, &report, &error), -1);
   ck_assert_int_eq (error.errnum, ECANCELED);
   ck_assert_uint_eq (found.reports, 1);
   layer_close (layer);
@@ -1129,7 +1129,7 @@ END_TEST
 START_TEST (callbacks_are_optional)
 {
   struct vdisk_check check = { 0 };
-  struct finder finder = { .check = &check };
+  struct check_report report = { .check = &check };
   struct vdisk_error error = { 0 };
   struct qcow2_image image;
   struct layer *layer;
@@ -1137,7 +1137,7 @@ START_TEST (callbacks_are_optional)
   make_plain (&image, 3);
   say_entry_twice (&image);
   layer = open_image (&image);
-  ck_assert_int_eq (qcow2_check (layer, &finder, &error), 0);
+  ck_assert_int_eq (qcow2_check (layer, &report, &error), 0);
   ck_assert_uint_eq (check.errors, 1);
   ck_assert_uint_eq (check.leaks, 1);
   layer_close (layer);
@@ -1149,7 +1149,7 @@ END_TEST
 START_TEST (too_many_clusters)
 {
   struct vdisk_check check = { 0 };
-  struct finder finder = { .check = &check };
+  struct check_report report = { .check = &check };
   struct vdisk_error error = { 0 };
   struct qcow2_image image;
   struct layer *layer;
@@ -1157,7 +1157,7 @@ START_TEST (too_many_clusters)
   make_plain (&image, 3);
   layer = open_image (&image);
   layer->source->size = (UINT64_C (1) << 44) + 1;
-  ck_assert_int_eq (qcow2_check (layer, &finder, &error), -1);
+  ck_assert_int_eq (qcow2_check (layer, &report, &error), -1);
   ck_assert_int_eq (error.errnum, ENOTSUP);
   ck_assert_str_eq (error.message, "a.qcow2: the file has 4294967297 "
                     "clusters, more than 4294967296 cannot be checked");

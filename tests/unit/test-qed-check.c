@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "finder.h"
+#include "check-report.h"
 #include "format/format.h"
 #include "format/qed/disk.h"
 #include "source/memory.h"
@@ -89,14 +89,14 @@ static struct vdisk_check
 check_image (void)
 {
   struct vdisk_check check = { 0 };
-  struct finder finder = {
+  struct check_report report = {
     .check = &check, .finding_callback = take_finding,
   };
   struct vdisk_error error = { 0 };
   struct layer *layer = open_image (SIZE_MAX);
 
   found[0] = '\0';
-  ck_assert_msg (layer->format->check (layer, &finder, &error) == 0,
+  ck_assert_msg (layer->format->check (layer, &report, &error) == 0,
                  "%s", error.message);
   layer_close (layer);
   return check;
@@ -259,7 +259,7 @@ START_TEST (holes)
 {
   static const uint64_t hole[1][2] = { { L2, DATA } };
   struct vdisk_check check = { 0 };
-  struct finder finder = { .check = &check };
+  struct check_report report = { .check = &check };
   struct vdisk_error error = { 0 };
   struct layer *layer;
 
@@ -270,7 +270,7 @@ START_TEST (holes)
                                                    image_size), hole, 1),
                       NULL, &error);
   ck_assert_ptr_nonnull (layer);
-  ck_assert_int_eq (layer->format->check (layer, &finder, &error), 0);
+  ck_assert_int_eq (layer->format->check (layer, &report, &error), 0);
   ck_assert_uint_eq (check.leaks, 3);
   ck_assert_uint_eq (check.errors, 0);
   layer_close (layer);
@@ -285,11 +285,11 @@ START_TEST (reads_fail)
   make_image ();
   for (fail_at = 1, r = -1; r == -1; ++fail_at) {
     struct vdisk_check check = { 0 };
-    struct finder finder = { .check = &check };
+    struct check_report report = { .check = &check };
     struct vdisk_error error = { 0 };
     struct layer *layer = open_image (fail_at);
 
-    r = layer->format->check (layer, &finder, &error);
+    r = layer->format->check (layer, &report, &error);
     if (r == -1)
       ck_assert_str_eq (error.message, "injected");
     layer_close (layer);
@@ -310,13 +310,13 @@ stop (void *opaque, uint64_t done, uint64_t total)
 START_TEST (progress_stops)
 {
   struct vdisk_check check = { 0 };
-  struct finder finder = { .check = &check, .progress_callback = stop };
+  struct check_report report = { .check = &check, .progress_callback = stop };
   struct vdisk_error error = { 0 };
   struct layer *layer;
 
   make_image ();
   layer = open_image (SIZE_MAX);
-  ck_assert_int_eq (layer->format->check (layer, &finder, &error), -1);
+  ck_assert_int_eq (layer->format->check (layer, &report, &error), -1);
   ck_assert_int_eq (error.errnum, ECANCELED);
   layer_close (layer);
 }
@@ -338,7 +338,7 @@ START_TEST (progress_ends)
 {
   uint64_t last = 0;
   struct vdisk_check check = { 0 };
-  struct finder finder = {
+  struct check_report report = {
     .check = &check, .progress_callback = go_on, .opaque = &last,
   };
   struct vdisk_error error = { 0 };
@@ -347,7 +347,7 @@ START_TEST (progress_ends)
   make_image ();
   put (L1 + 8 * 100, SECOND_L2);
   layer = open_image (SIZE_MAX);
-  ck_assert_int_eq (layer->format->check (layer, &finder, &error), 0);
+  ck_assert_int_eq (layer->format->check (layer, &report, &error), 0);
   ck_assert_uint_eq (last, 0);
   layer_close (layer);
 }
@@ -356,14 +356,14 @@ END_TEST
 START_TEST (too_many_clusters)
 {
   struct vdisk_check check = { 0 };
-  struct finder finder = { .check = &check };
+  struct check_report report = { .check = &check };
   struct vdisk_error error = { 0 };
   struct layer *layer;
 
   make_image ();
   layer = open_image (SIZE_MAX);
   layer->source->size = (UINT64_C (1) << 42) + CLUSTER;
-  ck_assert_int_eq (layer->format->check (layer, &finder, &error), -1);
+  ck_assert_int_eq (layer->format->check (layer, &report, &error), -1);
   ck_assert_int_eq (error.errnum, ENOTSUP);
   ck_assert_str_eq (error.message, "a.qed: the file has 1073741825 "
                     "clusters, more than 1073741824 cannot be checked");

@@ -127,10 +127,10 @@ static void
 check_in_windows (struct layer *layer, uint64_t window,
                   struct findings *findings, struct vdisk_check *check)
 {
-  struct finder finder = findings_start (findings, check);
+  struct check_report report = findings_start (findings, check);
   struct vdisk_error error = { 0 };
 
-  ck_assert_msg (vhd_check_in_windows (layer, window, &finder, &error) == 0,
+  ck_assert_msg (vhd_check_in_windows (layer, window, &report, &error) == 0,
                  "%s", error.message);
 }
 

@@ -13,7 +13,7 @@
 #include "map/interval.h"
 #include "layer.h"
 
-struct finder;
+struct check_report;
 struct json_t;
 struct qcow2_unpackers;
 
@@ -74,13 +74,13 @@ int qcow2_describe (struct layer *layer, struct json_t *document,
                     struct vdisk_error *error);
 
 /* The format's 'check': see check/check.h. */
-int qcow2_check (struct layer *layer, struct finder *finder,
+int qcow2_check (struct layer *layer, struct check_report *report,
                  struct vdisk_error *error);
 
 /* The same with references counted for 2^window_bits clusters at a time,
  * and 'l2_list_max' (at least 2) L2 tables listed at a time.  What is
  * found does not depend on them. */
-int qcow2_check_in_windows (struct layer *layer, struct finder *finder,
+int qcow2_check_in_windows (struct layer *layer, struct check_report *report,
                             unsigned window_bits, size_t l2_list_max,
                             struct vdisk_error *error);
 

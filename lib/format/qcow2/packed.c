@@ -17,7 +17,7 @@
 #include "format/qcow2/disk.h"
 #include "format/qcow2/driver.h"
 #include "source/source.h"
-#include "turns.h"
+#include "util/semaphore.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"
 
@@ -39,7 +39,7 @@ struct compression {
 
 struct qcow2_unpackers {
   const struct compression *compression;
-  struct turns turns;           /* of inflating */
+  struct semaphore semaphore;           /* of inflating */
   pthread_mutex_t lock;         /* of the list */
   struct unpacker *idle;
 };
@@ -165,7 +165,7 @@ qcow2_unpackers_new (uint8_t compression_type)
 
   if (unpackers) {
     unpackers->compression = &compressions[compression_type];
-    turns_init (&unpackers->turns, turns_for_processors ());
+    semaphore_init (&unpackers->semaphore, semaphore_count_for_processors ());
     pthread_mutex_init (&unpackers->lock, NULL);
   }
   return unpackers;
@@ -184,7 +184,7 @@ qcow2_unpackers_free (struct qcow2_unpackers *unpackers)
     free (unpacker);
   }
   pthread_mutex_destroy (&unpackers->lock);
-  turns_destroy (&unpackers->turns);
+  semaphore_destroy (&unpackers->semaphore);
   free (unpackers);
 }
 
@@ -236,7 +236,7 @@ inflate (struct layer *layer, const struct interval *interval,
   const bool takes_turn = interval->length < layer->cluster_size;
 
   if (takes_turn)
-    turns_take (&unpackers->turns);
+    semaphore_wait (&unpackers->semaphore);
   unpacker = take_unpacker (unpackers);
   if (unpacker) {
     wrong = unpackers->compression->inflate (unpacker->tool, packed,
@@ -245,7 +245,7 @@ inflate (struct layer *layer, const struct interval *interval,
     give_unpacker (unpackers, unpacker);
   }
   if (takes_turn)
-    turns_give (&unpackers->turns);
+    semaphore_post (&unpackers->semaphore);
   if (wrong == no_memory)
     return error_no_memory (error, layer->source->name);
   if (wrong)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "util/error.h"
-#include "finder.h"
+#include "check-report.h"
 #include "format/qed/disk.h"
 #include "format/qed/driver.h"
 #include "source/padded.h"
@@ -24,7 +24,7 @@
 struct walk {
   struct layer *layer;
   const struct qed *qed;
-  struct finder *finder;
+  struct check_report *report;
   struct vdisk_error *error;
   uint64_t clusters;            /* whole ones in the file */
   uint64_t *used;               /* bitmap of them */
@@ -91,10 +91,10 @@ found_in_entry (struct walk *walk, const struct table *table,
   const unsigned bits = walk->qed->cluster_bits +
     (table->is_l1 ? walk->qed->table_bits : 0);
 
-  finder_add (walk->finder, VDISK_ERROR, "%s table at 0x%" PRIx64
-              ": entry %" PRIu64 " for guest offset %" PRIu64 " is 0x%016"
-              PRIx64 ": %s", table->is_l1 ? "L1" : "L2", table->offset,
-              index, table->guest + (index << bits), entry, what);
+  report_finding (walk->report, VDISK_ERROR, "%s table at 0x%" PRIx64
+                  ": entry %" PRIu64 " for guest offset %" PRIu64 " is 0x%016"
+                  PRIx64 ": %s", table->is_l1 ? "L1" : "L2", table->offset,
+                  index, table->guest + (index << bits), entry, what);
 }
 
 static int
@@ -102,7 +102,7 @@ check_data (struct walk *walk, struct table *table, uint64_t index,
             uint64_t offset)
 {
   const uint32_t cluster_size = walk->layer->cluster_size;
-  struct vdisk_check *check = walk->finder->check;
+  struct vdisk_check *check = walk->report->check;
   const char *fault;
 
   if (offset == QED_OFFSET_ZERO)
@@ -132,7 +132,7 @@ tell_progress (const struct walk *walk, uint64_t index)
     divide_up (walk->layer->size,
                UINT64_C (1) << (qed->cluster_bits + qed->table_bits));
 
-  return finder_progress (walk->finder, min_u64 (index, entries), entries,
+  return report_progress (walk->report, min_u64 (index, entries), entries,
                           walk->error);
 }
 
@@ -160,7 +160,7 @@ check_l2 (struct walk *walk, struct table *l1, uint64_t index,
     return read_table (walk, &l2, check_data);
   found_in_entry (walk, l1, index, offset, "clusters of the L2 table are "
                   "used for something else as well; it is not followed");
-  walk->finder->check->errors += already - 1;
+  walk->report->check->errors += already - 1;
   return 0;
 }
 
@@ -226,10 +226,10 @@ found_leak (struct walk *walk, uint64_t first, uint64_t count)
 
   if (count > 1)
     snprintf (to, sizeof to, "s %" PRIu64 " to", first);
-  finder_add (walk->finder, VDISK_LEAK, "host cluster%s %" PRIu64 " (0x%"
-              PRIx64 " to 0x%" PRIx64 "): nothing uses %s", to, end - 1,
-              first << bits, (end << bits) - 1, count > 1 ? "them" : "it");
-  walk->finder->check->leaks += count - 1;
+  report_finding (walk->report, VDISK_LEAK, "host cluster%s %" PRIu64 " (0x%"
+                  PRIx64 " to 0x%" PRIx64 "): nothing uses %s", to, end - 1,
+                  first << bits, (end << bits) - 1, count > 1 ? "them" : "it");
+  walk->report->check->leaks += count - 1;
 }
 
 static void
@@ -247,7 +247,7 @@ find_leaks (struct walk *walk)
     }
   if (cluster > end)
     found_leak (walk, end, cluster - end);
-  walk->finder->check->image_end_offset = end << bits;
+  walk->report->check->image_end_offset = end << bits;
 }
 
 static int
@@ -257,9 +257,9 @@ check (struct walk *walk)
   struct table l1 = { .offset = qed->l1_table_offset, .is_l1 = true };
 
   if (qed->features & QED_F_NEED_CHECK)
-    finder_add (walk->finder, VDISK_WARNING, "header: the image is marked as "
-                "needing a check (feature bit 1): it was not closed "
-                "properly");
+    report_finding (walk->report, VDISK_WARNING, "header: the image is marked "
+                    "as needing a check (feature bit 1): it was not closed "
+                    "properly");
   if (walk->clusters > QED_CHECK_CLUSTERS_MAX)
     return layer_error (walk->layer, walk->error, ENOTSUP, "the file has %"
                         PRIu64 " clusters, more than %" PRIu64 " cannot be "
@@ -271,22 +271,22 @@ check (struct walk *walk)
   if (read_table (walk, &l1, check_l2) == -1)
     return -1;
   find_leaks (walk);
-  return finder_progress (walk->finder, 1, 1, walk->error);
+  return report_progress (walk->report, 1, 1, walk->error);
 }
 
 int
-qed_check (struct layer *layer, struct finder *finder,
+qed_check (struct layer *layer, struct check_report *report,
            struct vdisk_error *error)
 {
   const struct qed *qed = layer->state;
   struct walk walk = {
-    .layer = layer, .qed = qed, .finder = finder, .error = error,
+    .layer = layer, .qed = qed, .report = report, .error = error,
     .clusters = round_up (layer->source->size, QED_SECTOR_SIZE) >>
       qed->cluster_bits,
   };
   int r;
 
-  finder->check->total_clusters = divide_up (layer->size,
+  report->check->total_clusters = divide_up (layer->size,
                                              layer->cluster_size);
   r = check (&walk);
   free (walk.used);

@@ -10,7 +10,7 @@
 
 #include "layer.h"
 
-struct finder;
+struct check_report;
 
 struct qed {
   uint64_t features;
@@ -22,7 +22,7 @@ struct qed {
 };
 
 /* The format's 'check'. */
-int qed_check (struct layer *layer, struct finder *finder,
+int qed_check (struct layer *layer, struct check_report *report,
                struct vdisk_error *error);
 
 #endif /* VDISK_QED_H */

@@ -17,7 +17,7 @@
 #include "options.h"
 #include "vdisk.h"
 
-struct finder;
+struct check_report;
 struct json_t;
 struct vhd;
 
@@ -302,7 +302,7 @@ int vhd_describe (struct layer *layer, struct json_t *document,
                   struct vdisk_error *error);
 
 /* check/check.c: the format's 'check'. */
-int vhd_check (struct layer *layer, struct finder *finder,
+int vhd_check (struct layer *layer, struct check_report *report,
                struct vdisk_error *error);
 
 #endif /* VDISK_VHD_H */

@@ -25,7 +25,8 @@
 #include "util/utf16.h"
 
 /* Room for UTF-16 of that size as UTF-8. */
-_Static_assert (VHD_NAME_SIZE == VHD_LOCATOR_SIZE_MAX / 2 * 3 + 1, "size of names");
+_Static_assert (VHD_NAME_SIZE == VHD_LOCATOR_SIZE_MAX / 2 * 3 + 1,
+                "size of names");
 
 static int
 hex_digit (char c)

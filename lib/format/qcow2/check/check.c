@@ -164,23 +164,23 @@ check (struct qcow2_walk *walk, unsigned window_bits)
     if (!window_is_empty (walk) && check_window (walk) == -1)
       return -1;
   qcow2_found_stretch (walk);
-  walk->finder->check->image_end_offset =
+  walk->report->check->image_end_offset =
     (walk->highest + 1) << walk->refcounts.cluster_bits;
-  return finder_progress (walk->finder, 1, 1, walk->error);
+  return report_progress (walk->report, 1, 1, walk->error);
 }
 
 int
-qcow2_check_in_windows (struct layer *layer, struct finder *finder,
+qcow2_check_in_windows (struct layer *layer, struct check_report *report,
                         unsigned window_bits, size_t l2_list_max,
                         struct vdisk_error *error)
 {
   struct qcow2_walk walk = {
-    .layer = layer, .qcow2 = layer->state, .finder = finder,
+    .layer = layer, .qcow2 = layer->state, .report = report,
     .error = error, .l2 = { .room_max = l2_list_max },
   };
   int r;
 
-  finder->check->total_clusters = divide_up (layer->size,
+  report->check->total_clusters = divide_up (layer->size,
                                              layer->cluster_size);
   r = check (&walk, window_bits);
   qcow2_counts_free (&walk.counts);
@@ -193,9 +193,9 @@ qcow2_check_in_windows (struct layer *layer, struct finder *finder,
 }
 
 int
-qcow2_check (struct layer *layer, struct finder *finder,
+qcow2_check (struct layer *layer, struct check_report *report,
              struct vdisk_error *error)
 {
-  return qcow2_check_in_windows (layer, finder, log2_of (QCOW2_CHECK_WINDOW),
+  return qcow2_check_in_windows (layer, report, log2_of (QCOW2_CHECK_WINDOW),
                                  QCOW2_CHECK_L2_MAX, error);
 }

@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "finder.h"
+#include "check-report.h"
 #include "format/qcow2/count.h"
 #include "format/qcow2/refcount.h"
 #include "format/qcow2/driver.h"
@@ -89,7 +89,7 @@ struct qcow2_stretch {
 struct qcow2_walk {
   struct layer *layer;
   const struct qcow2 *qcow2;
-  struct finder *finder;
+  struct check_report *report;
   struct vdisk_error *error;
 
   struct qcow2_area areas[QCOW2_AREAS_MAX];
@@ -104,7 +104,7 @@ struct qcow2_walk {
                                    short, and what is in it reach on */
   uint64_t use_end;             /* what is in use ends before this */
   uint64_t highest;             /* cluster in use */
-  struct qcow2_stretch stretch;
+  struct qcow2_stretch extent;
 
   struct qcow2_counts counts;
   uint64_t window, windows;     /* the present one, and how many */
@@ -187,7 +187,7 @@ int qcow2_walk_l2 (struct qcow2_walk *walk, struct qcow2_l2 *l2);
 /* Compare the clusters of the window. */
 int qcow2_compare (struct qcow2_walk *walk);
 
-/* Tell of walk->stretch, and empty it. */
+/* Tell of walk->extent, and empty it. */
 void qcow2_found_stretch (struct qcow2_walk *walk);
 
 #endif /* VDISK_QCOW2_CHECK_H */

@@ -11,25 +11,25 @@
 void
 qcow2_found_stretch (struct qcow2_walk *walk)
 {
-  struct qcow2_stretch *stretch = &walk->stretch;
+  struct qcow2_stretch *extent = &walk->extent;
   const unsigned bits = walk->refcounts.cluster_bits;
-  const bool leak = stretch->refcount > stretch->references;
-  struct vdisk_check *check = walk->finder->check;
-  const uint64_t end = stretch->first + stretch->count;
+  const bool leak = extent->refcount > extent->references;
+  struct vdisk_check *check = walk->report->check;
+  const uint64_t end = extent->first + extent->count;
   char to[32] = "";
 
-  if (stretch->count == 0)
+  if (extent->count == 0)
     return;
-  if (stretch->count > 1)
-    snprintf (to, sizeof to, "s %" PRIu64 " to", stretch->first);
-  finder_add (walk->finder, leak ? VDISK_LEAK : VDISK_ERROR,
-              "host cluster%s %" PRIu64 " (0x%" PRIx64 " to 0x%" PRIx64
-              "): refcount %" PRIu64 ", but %" PRIu64 " reference%s", to,
-              end - 1, stretch->first << bits, (end << bits) - 1,
-              stretch->refcount, stretch->references,
-              stretch->references == 1 ? "" : "s");
-  *(leak ? &check->leaks : &check->errors) += stretch->count - 1;
-  stretch->count = 0;
+  if (extent->count > 1)
+    snprintf (to, sizeof to, "s %" PRIu64 " to", extent->first);
+  report_finding (walk->report, leak ? VDISK_LEAK : VDISK_ERROR,
+                  "host cluster%s %" PRIu64 " (0x%" PRIx64 " to 0x%" PRIx64
+                  "): refcount %" PRIu64 ", but %" PRIu64 " reference%s", to,
+                  end - 1, extent->first << bits, (end << bits) - 1,
+                  extent->refcount, extent->references,
+                  extent->references == 1 ? "" : "s");
+  *(leak ? &check->leaks : &check->errors) += extent->count - 1;
+  extent->count = 0;
 }
 
 /* Add a cluster with something wrong to those before it. */
@@ -37,17 +37,17 @@ static void
 extend_stretch (struct qcow2_walk *walk, uint64_t cluster,
                 uint64_t refcount, uint64_t references)
 {
-  struct qcow2_stretch *stretch = &walk->stretch;
+  struct qcow2_stretch *extent = &walk->extent;
 
-  if (stretch->count == 0 || stretch->refcount != refcount ||
-      stretch->references != references ||
-      stretch->first + stretch->count != cluster) {
+  if (extent->count == 0 || extent->refcount != refcount ||
+      extent->references != references ||
+      extent->first + extent->count != cluster) {
     qcow2_found_stretch (walk);
-    *stretch = (struct qcow2_stretch) {
+    *extent = (struct qcow2_stretch) {
       .first = cluster, .refcount = refcount, .references = references,
     };
   }
-  stretch->count++;
+  extent->count++;
 }
 
 /* Compare the counts of a cluster of the window. */

@@ -51,8 +51,8 @@ open_refcounts (struct qcow2_walk *walk)
   if (!walk->refcounts_known)
     size = 0;
   else if (size == 0)
-    finder_add (walk->finder, VDISK_WARNING, "header: there is no refcount "
-                "table, so all refcounts are 0");
+    report_finding (walk->report, VDISK_WARNING, "header: there is no refcount "
+                    "table, so all refcounts are 0");
   add_area (walk, "refcount table", offset, size);
   return qcow2_refcounts_open (&walk->refcounts, walk->layer->source,
                                info->cluster_bits, info->refcount_order,
@@ -65,18 +65,18 @@ look_at_features (struct qcow2_walk *walk)
   const uint64_t features = walk->qcow2->info.incompatible_features;
 
   if (features & QCOW2_DIRTY)
-    finder_add (walk->finder, VDISK_WARNING, "header: the image is marked "
-                "dirty (incompatible feature bit 0): its refcounts may be "
-                "out of date");
+    report_finding (walk->report, VDISK_WARNING, "header: the image is marked "
+                    "dirty (incompatible feature bit 0): its refcounts may be "
+                    "out of date");
   if (features & QCOW2_CORRUPT)
-    finder_add (walk->finder, VDISK_WARNING, "header: the image is marked "
-                "corrupt (incompatible feature bit 1)");
+    report_finding (walk->report, VDISK_WARNING, "header: the image is marked "
+                    "corrupt (incompatible feature bit 1)");
   if ((walk->qcow2->info.autoclear_features & QCOW2_DATA_FILE_RAW) &&
       !(features & QCOW2_EXTERNAL_DATA))
-    finder_add (walk->finder, VDISK_ERROR, "header: the external data is "
-                "marked raw (autoclear feature bit 1), but there is none "
-                "(incompatible feature bit 2 is clear): nothing reads the "
-                "image");
+    report_finding (walk->report, VDISK_ERROR, "header: the external data is "
+                    "marked raw (autoclear feature bit 1), but there is none "
+                    "(incompatible feature bit 2 is clear): nothing reads the "
+                    "image");
 }
 
 static void
@@ -105,10 +105,10 @@ find_bitmaps (struct qcow2_walk *walk)
   if (info->bitmap_count == 0)
     return 0;
   if (!(info->autoclear_features & QCOW2_BITMAPS_VALID)) {
-    finder_add (walk->finder, VDISK_WARNING, "bitmaps extension: autoclear "
-                "feature bit 0 is not set: a program that knows no bitmaps "
-                "has written to the image, and their clusters are not "
-                "counted");
+    report_finding (walk->report, VDISK_WARNING, "bitmaps extension: autoclear "
+                    "feature bit 0 is not set: a program that knows no bitmaps "
+                    "has written to the image, and their clusters are not "
+                    "counted");
     return 0;
   }
   if (!area_is_aligned (walk, "bitmap directory", offset))

@@ -189,7 +189,7 @@ tell_progress (struct qcow2_walk *walk, size_t i)
 
   if (part > 1)
     part = 1;
-  return finder_progress (walk->finder,
+  return report_progress (walk->report,
                           walk->window * whole + (uint64_t) (part * whole),
                           walk->windows * whole, walk->error);
 }

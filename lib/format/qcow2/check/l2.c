@@ -89,7 +89,7 @@ qcow2_use_l2 (struct qcow2_walk *walk, struct qcow2_l2 *l2)
 static void
 count_allocated (const struct table *t, bool compressed, bool fragmented)
 {
-  struct vdisk_check *check = t->walk->finder->check;
+  struct vdisk_check *check = t->walk->report->check;
 
   if (!t->walk->first)
     return;

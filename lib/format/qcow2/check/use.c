@@ -41,9 +41,9 @@ qcow2_found (struct qcow2_walk *walk, const struct qcow2_place *place,
   if (place->times > 1)
     snprintf (shared, sizeof shared, " (counts %" PRIu32 " times, as the "
               "table is shared)", place->times);
-  finder_add (walk->finder, finding, "%s: %s%s", where, what, shared);
+  report_finding (walk->report, finding, "%s: %s%s", where, what, shared);
   if (finding == VDISK_ERROR && place->times > 1)
-    walk->finder->check->errors += place->times - 1;
+    walk->report->check->errors += place->times - 1;
 }
 
 /* Remember, in the first window, which windows the clusters are in. */

@@ -101,10 +101,10 @@ check_bitmap (struct vhd_walk *walk, uint64_t number, uint64_t offset)
       bitmaps->first_empty = number;
   }
   else if (present < sectors)
-    finder_add (walk->finder, VDISK_ERROR, "batmap: block %" PRIu64 " is "
-                "marked as complete, but only %" PRIu64 " of its %" PRIu64
-                " sectors are present by its bitmap", number, present,
-                sectors);
+    report_finding (walk->report, VDISK_ERROR, "batmap: block %" PRIu64 " is "
+                    "marked as complete, but only %" PRIu64 " of its %" PRIu64
+                    " sectors are present by its bitmap", number, present,
+                    sectors);
   return 0;
 }
 
@@ -112,7 +112,7 @@ check_bitmap (struct vhd_walk *walk, uint64_t number, uint64_t offset)
 static void
 count_block (struct vhd_walk *walk, uint64_t offset)
 {
-  struct vdisk_check *check = walk->finder->check;
+  struct vdisk_check *check = walk->report->check;
 
   check->allocated_clusters++;
   if (walk->last_end != 0 &&
@@ -133,7 +133,7 @@ check_entry (void *opaque, uint64_t number, uint32_t sector)
 {
   struct vhd_walk *walk = opaque;
   const uint64_t offset = (uint64_t) sector * VHD_SECTOR_SIZE;
-  struct vdisk_check *check = walk->finder->check;
+  struct vdisk_check *check = walk->report->check;
   const bool on_disk = number < walk->blocks;
   const struct vhd_area *area;
 
@@ -182,41 +182,42 @@ tell_counts (struct vhd_walk *walk)
   const struct vhd_bitmaps *bitmaps = &walk->bitmaps;
 
   if (walk->strays > 0)
-    finder_add (walk->finder, VDISK_WARNING, "BAT: entries beyond the "
-                "end of the disk are in use: %" PRIu64 ", the first is "
-                "entry %" PRIu64, walk->strays, walk->first_stray);
+    report_finding (walk->report, VDISK_WARNING, "BAT: entries beyond the "
+                    "end of the disk are in use: %" PRIu64 ", the first is "
+                    "entry %" PRIu64, walk->strays, walk->first_stray);
   if (bitmaps->absent > 0)
-    finder_add (walk->finder, VDISK_WARNING, "batmap: blocks that are "
-                "not allocated are marked as complete: %" PRIu64 ", the "
-                "first is block %" PRIu64, bitmaps->absent, bitmaps->first_absent);
+    report_finding (walk->report, VDISK_WARNING, "batmap: blocks that are "
+                    "not allocated are marked as complete: %" PRIu64 ", the "
+                    "first is block %" PRIu64, bitmaps->absent,
+                    bitmaps->first_absent);
   if (bitmaps->lying > 0)
-    finder_add (walk->finder, VDISK_WARNING, "bitmaps: %" PRIu64 " of %"
-                PRIu64 " blocks looked at hold bytes in sectors that are "
-                "absent by their bitmaps, and read as zeros, the first is "
-                "block %" PRIu64 ": if they are by a program that does not "
-                "keep bitmaps, %ssector-bitmaps=ignore shows them",
-                bitmaps->lying, bitmaps->looked_at, bitmaps->first_lying,
-                options_prefix (walk->layer->options));
+    report_finding (walk->report, VDISK_WARNING, "bitmaps: %" PRIu64 " of %"
+                    PRIu64 " blocks looked at hold bytes in sectors that are "
+                    "absent by their bitmaps, and read as zeros, the first is "
+                    "block %" PRIu64 ": if they are by a program that does not "
+                    "keep bitmaps, %ssector-bitmaps=ignore shows them",
+                    bitmaps->lying, bitmaps->looked_at, bitmaps->first_lying,
+                    options_prefix (walk->layer->options));
   if (bitmaps->empty == 0)
     return;
   if (bitmaps->empty == bitmaps->count &&
       walk->vhd->footer.type == VHD_DYNAMIC)
-    finder_add (walk->finder, VDISK_WARNING, "bitmaps: those of all %" PRIu64
-                " allocated blocks are empty, so the disk reads as zeros; if "
-                "they are by a tool that never sets bitmaps, "
-                "%ssector-bitmaps=ignore shows what the blocks hold",
-                bitmaps->count, options_prefix (walk->layer->options));
+    report_finding (walk->report, VDISK_WARNING, "bitmaps: those of all %"
+                    PRIu64 " allocated blocks are empty, so the disk reads as "
+                    "zeros; if they are by a tool that never sets bitmaps, "
+                    "%ssector-bitmaps=ignore shows what the blocks hold",
+                    bitmaps->count, options_prefix (walk->layer->options));
   else
-    finder_add (walk->finder, VDISK_WARNING, "bitmaps: those of %" PRIu64
-                " of %" PRIu64 " allocated blocks are empty, the first is "
-                "that of block %" PRIu64, bitmaps->empty, bitmaps->count,
-                bitmaps->first_empty);
+    report_finding (walk->report, VDISK_WARNING, "bitmaps: those of %" PRIu64
+                    " of %" PRIu64 " allocated blocks are empty, the first is "
+                    "that of block %" PRIu64, bitmaps->empty, bitmaps->count,
+                    bitmaps->first_empty);
 }
 
 int
 vhd_check_bat (struct vhd_walk *walk)
 {
-  struct vdisk_check *check = walk->finder->check;
+  struct vdisk_check *check = walk->report->check;
   size_t i;
 
   check->total_clusters = walk->blocks;

@@ -31,7 +31,7 @@ vhd_walk_bat (struct vhd_walk *walk, uint64_t first, uint64_t end,
                       walk->error) == -1)
       return -1;
     walk->done += (next - first) * weight;
-    if (finder_progress (walk->finder, walk->done, walk->total,
+    if (report_progress (walk->report, walk->done, walk->total,
                          walk->error) == -1)
       return -1;
   }
@@ -73,15 +73,15 @@ vhd_run_end (struct vhd_walk *walk)
   struct vhd_run *run = &walk->run;
 
   if (run->count == 1)
-    finder_add (walk->finder, VDISK_ERROR, "BAT: entry %" PRIu64
-                ": block at sector 0x%" PRIx32 " %s", run->first,
-                run->sector, run->what);
+    report_finding (walk->report, VDISK_ERROR, "BAT: entry %" PRIu64
+                    ": block at sector 0x%" PRIx32 " %s", run->first,
+                    run->sector, run->what);
   else if (run->count > 1) {
-    finder_add (walk->finder, VDISK_ERROR, "BAT: entries %" PRIu64
-                " to %" PRIu64 ": block at sector 0x%" PRIx32 " %s",
-                run->first, run->first + run->count - 1, run->sector,
-                run->what);
-    walk->finder->check->errors += run->count - 1;
+    report_finding (walk->report, VDISK_ERROR, "BAT: entries %" PRIu64
+                    " to %" PRIu64 ": block at sector 0x%" PRIx32 " %s",
+                    run->first, run->first + run->count - 1, run->sector,
+                    run->what);
+    walk->report->check->errors += run->count - 1;
   }
   run->count = 0;
 }
@@ -104,23 +104,23 @@ check_fixed (struct vhd_walk *walk)
   const struct footer *footer = &walk->vhd->footer;
 
   if (footer->current_size > footer->offset)
-    finder_add (walk->finder, VDISK_ERROR, "footer: current size %" PRIu64
-                ", but there are only %" PRIu64 " bytes before the footer",
-                footer->current_size, footer->offset);
+    report_finding (walk->report, VDISK_ERROR, "footer: current size %" PRIu64
+                    ", but there are only %" PRIu64 " bytes before the footer",
+                    footer->current_size, footer->offset);
   else if (footer->current_size < footer->offset)
-    finder_add (walk->finder, VDISK_WARNING, "footer: current size %" PRIu64
-                ", but there are %" PRIu64 " bytes before the footer",
-                footer->current_size, footer->offset);
-  walk->finder->check->image_end_offset = footer->offset;
+    report_finding (walk->report, VDISK_WARNING, "footer: current size %" PRIu64
+                    ", but there are %" PRIu64 " bytes before the footer",
+                    footer->current_size, footer->offset);
+  walk->report->check->image_end_offset = footer->offset;
   return vhd_check_end_footer (walk);
 }
 
 int
 vhd_check_in_windows (struct layer *layer, uint64_t window,
-                      struct finder *finder, struct vdisk_error *error)
+                      struct check_report *report, struct vdisk_error *error)
 {
   struct vhd_walk walk = {
-    .layer = layer, .vhd = layer->state, .finder = finder, .error = error,
+    .layer = layer, .vhd = layer->state, .report = report, .error = error,
     .window = window,
   };
   int r;
@@ -136,12 +136,12 @@ vhd_check_in_windows (struct layer *layer, uint64_t window,
   else
     r = check_dynamic (&walk);
   free (walk.touched);
-  return r == -1 ? -1 : finder_progress (finder, 1, 1, error);
+  return r == -1 ? -1 : report_progress (report, 1, 1, error);
 }
 
 int
-vhd_check (struct layer *layer, struct finder *finder,
+vhd_check (struct layer *layer, struct check_report *report,
            struct vdisk_error *error)
 {
-  return vhd_check_in_windows (layer, VHD_CHECK_WINDOW, finder, error);
+  return vhd_check_in_windows (layer, VHD_CHECK_WINDOW, report, error);
 }

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "finder.h"
+#include "check-report.h"
 #include "format/vhd/driver.h"
 #include "layer.h"
 #include "util/checked.h"
@@ -53,7 +53,7 @@ struct vhd_bitmaps {
 struct vhd_walk {
   const struct layer *layer;
   const struct vhd *vhd;
-  struct finder *finder;
+  struct check_report *report;
   struct vdisk_error *error;
 
   struct vhd_footers footers;
@@ -90,7 +90,8 @@ enum vhd_place {
 
 /* The check, with windows of that many slots. */
 int vhd_check_in_windows (struct layer *layer, uint64_t window,
-                          struct finder *finder, struct vdisk_error *error);
+                          struct check_report *report,
+                          struct vdisk_error *error);
 
 /* Call 'take' for entries [first, end), as vhd_read_bat.  Each counts as
  * so much progress. */

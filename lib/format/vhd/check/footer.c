@@ -61,8 +61,8 @@ compare (struct vhd_walk *walk)
       used += snprintf (names + used, sizeof names - used, "%s%s",
                         used > 0 ? ", " : "", fields[i].name);
   if (used > 0)
-    finder_add (walk->finder, VDISK_ERROR, "footer copy: differs from the "
-                "footer at the end of the file: %s", names);
+    report_finding (walk->report, VDISK_ERROR, "footer copy: differs from the "
+                    "footer at the end of the file: %s", names);
 }
 
 static void
@@ -73,8 +73,8 @@ check_copy (struct vhd_walk *walk)
   if (!footers->has_copy)
     return;
   if (footers->copy_problem.errnum != 0)
-    finder_add (walk->finder, VDISK_ERROR, "footer copy: %s",
-                error_raw (&footers->copy_problem));
+    report_finding (walk->report, VDISK_ERROR, "footer copy: %s",
+                    error_raw (&footers->copy_problem));
   else if (footers->end_problem.errnum == 0)
     compare (walk);
 }
@@ -89,15 +89,15 @@ check_evidence (struct vhd_walk *walk)
 
   if (vhd_find_evidence (walk->layer, &evidence, walk->error) == -1)
     return -1;
-  finder_add (walk->finder, VDISK_WARNING, "footer: geometry %" PRIu16 "/%"
-              PRIu8 "/%" PRIu8 " gives %" PRIu64 " bytes, which is what "
-              "creator \"%.4s\" means, and the current size is %" PRIu64
-              ": %s, which speaks for the %s", footer->cylinders,
-              footer->heads, footer->sectors, vhd_chs_size (footer),
-              (const char *) footer->creator, footer->current_size,
-              evidence.found ? evidence.what
-              : "this file has nothing beyond the former",
-              evidence.found ? "current size" : "geometry");
+  report_finding (walk->report, VDISK_WARNING, "footer: geometry %" PRIu16 "/%"
+                  PRIu8 "/%" PRIu8 " gives %" PRIu64 " bytes, which is what "
+                  "creator \"%.4s\" means, and the current size is %" PRIu64
+                  ": %s, which speaks for the %s", footer->cylinders,
+                  footer->heads, footer->sectors, vhd_chs_size (footer),
+                  (const char *) footer->creator, footer->current_size,
+                  evidence.found ? evidence.what
+                  : "this file has nothing beyond the former",
+                  evidence.found ? "current size" : "geometry");
   return 0;
 }
 
@@ -118,11 +118,11 @@ check_geometry (struct vhd_walk *walk)
   if (!vhd_has_chs (footer))
     return 0;
   if ((chs > current ? chs - current : current - chs) > rounding)
-    finder_add (walk->finder, VDISK_WARNING, "footer: geometry %" PRIu16
-                "/%" PRIu8 "/%" PRIu8 " gives %" PRIu64 " bytes, but the "
-                "current size is %" PRIu64 ": not all programs will see a "
-                "disk of the same size", footer->cylinders, footer->heads,
-                footer->sectors, chs, current);
+    report_finding (walk->report, VDISK_WARNING, "footer: geometry %" PRIu16
+                    "/%" PRIu8 "/%" PRIu8 " gives %" PRIu64 " bytes, but the "
+                    "current size is %" PRIu64 ": not all programs will see a "
+                    "disk of the same size", footer->cylinders, footer->heads,
+                    footer->sectors, chs, current);
   return 0;
 }
 
@@ -135,9 +135,9 @@ vhd_check_footer (struct vhd_walk *walk)
   if (check_geometry (walk) == -1)
     return -1;
   if (!is_aligned (footer->current_size, VHD_SECTOR_SIZE))
-    finder_add (walk->finder, VDISK_WARNING, "footer: current size %" PRIu64
-                ", not a multiple of %d", footer->current_size,
-                VHD_SECTOR_SIZE);
+    report_finding (walk->report, VDISK_WARNING, "footer: current size %" PRIu64
+                    ", not a multiple of %d", footer->current_size,
+                    VHD_SECTOR_SIZE);
   return 0;
 }
 
@@ -168,25 +168,25 @@ vhd_check_end_footer (struct vhd_walk *walk)
 {
   const struct vhd_footers *footers = &walk->footers;
   const uint64_t size = walk->layer->source->size;
-  uint64_t place = round_up (walk->finder->check->image_end_offset,
+  uint64_t place = round_up (walk->report->check->image_end_offset,
                              VHD_SECTOR_SIZE);
   bool found = false;
 
   if (footers->end_problem.errnum == 0) {
     if (size - footers->end_offset < sizeof footers->end)
-      finder_add (walk->finder, VDISK_WARNING, "footer: only %d bytes long, "
-                  "as very old tools wrote it", VHD_SHORT_FOOTER_SIZE);
+      report_finding (walk->report, VDISK_WARNING, "footer: only %d bytes "
+                      "long, as very old tools wrote it", VHD_SHORT_FOOTER_SIZE);
     return 0;
   }
   if (find_footer (walk, &place, &found) == -1)
     return -1;
   if (found)
-    finder_add (walk->finder, VDISK_WARNING, "footer: at offset %" PRIu64
-                ", followed by %" PRIu64 " bytes: programs that look for it "
-                "at the end of the file do not find it", place,
-                size - place - sizeof footers->end);
+    report_finding (walk->report, VDISK_WARNING, "footer: at offset %" PRIu64
+                    ", followed by %" PRIu64 " bytes: programs that look for "
+                    "it at the end of the file do not find it", place,
+                    size - place - sizeof footers->end);
   else
-    finder_add (walk->finder, VDISK_ERROR, "footer: %s",
-                error_raw (&footers->end_problem));
+    report_finding (walk->report, VDISK_ERROR, "footer: %s",
+                    error_raw (&footers->end_problem));
   return 0;
 }

@@ -52,15 +52,15 @@ check_bat_size (struct vhd_walk *walk)
   walk->entries = max_u64 (walk->blocks, blocks_of (walk, current_size));
   walk->entries = min_u64 (walk->entries, walk->entries_max);
   if (blocks_of (walk, current_size) > header->max_table_entries)
-    finder_add (walk->finder, VDISK_ERROR, "header: %" PRIu32 " BAT entries "
-                "for blocks of %" PRIu32 " bytes do not cover the current "
-                "size (%" PRIu64 " bytes)", header->max_table_entries,
-                header->block_size, current_size);
+    report_finding (walk->report, VDISK_ERROR, "header: %" PRIu32 " BAT "
+                    "entries for blocks of %" PRIu32 " bytes do not cover the current "
+                    "size (%" PRIu64 " bytes)", header->max_table_entries,
+                    header->block_size, current_size);
   if (room < header->max_table_entries) {
-    finder_add (walk->finder, VDISK_ERROR, "header: BAT of %" PRIu32
-                " entries at offset %" PRIu64 " reaches beyond the end of "
-                "the file (%" PRIu64 " bytes)", header->max_table_entries,
-                header->table_offset, file_size);
+    report_finding (walk->report, VDISK_ERROR, "header: BAT of %" PRIu32
+                    " entries at offset %" PRIu64 " reaches beyond the end of "
+                    "the file (%" PRIu64 " bytes)", header->max_table_entries,
+                    header->table_offset, file_size);
     walk->entries_max = walk->entries;
   }
 }
@@ -78,8 +78,8 @@ check_batmap (struct vhd_walk *walk)
     return 0;
   add_area (walk, "batmap header", batmap.header_offset, VHD_SECTOR_SIZE);
   if (batmap.problem.errnum != 0)
-    finder_add (walk->finder, VDISK_ERROR, "batmap: %s",
-                error_raw (&batmap.problem));
+    report_finding (walk->report, VDISK_ERROR, "batmap: %s",
+                    error_raw (&batmap.problem));
   else
     add_area (walk, "batmap", batmap.offset, batmap.size);
   return 0;
@@ -102,8 +102,8 @@ check_locator (struct vhd_walk *walk, size_t number)
     add_area (walk, name, locator->offset,
               locator->length)->is_locator = true;
   else
-    finder_add (walk->finder, VDISK_WARNING, "%s: %s", name,
-                error_raw (&problem));
+    report_finding (walk->report, VDISK_WARNING, "%s: %s", name,
+                    error_raw (&problem));
   return 0;
 }
 
@@ -118,12 +118,12 @@ check_parent (struct vhd_walk *walk)
   if (footer->type != VHD_DIFFERENCING)
     return 0;
   if (memcmp (uuid, footer->uuid, sizeof footer->uuid) == 0)
-    finder_add (walk->finder, VDISK_ERROR, "header: parent UUID %s is that "
-                "of the disk itself", vhd_uuid_text (uuid, text));
+    report_finding (walk->report, VDISK_ERROR, "header: parent UUID %s is that "
+                    "of the disk itself", vhd_uuid_text (uuid, text));
   else if (vhd_uuid_is_null (uuid) && !vhd_creator_is_xen (footer))
-    finder_add (walk->finder, VDISK_WARNING, "header: parent UUID %s, which "
-                "means a raw parent to Xen's tools only",
-                vhd_uuid_text (uuid, text));
+    report_finding (walk->report, VDISK_WARNING, "header: parent UUID %s, "
+                    "which means a raw parent to Xen's tools only",
+                    vhd_uuid_text (uuid, text));
   for (i = 0; i < VHD_LOCATORS; ++i)
     if (check_locator (walk, i) == -1)
       return -1;
@@ -152,9 +152,9 @@ check_areas (struct vhd_walk *walk)
 
       if (b->offset < a->end && b->end > a->offset &&
           !(a->is_locator && b->is_locator))
-        finder_add (walk->finder, VDISK_ERROR, "%s at offset %" PRIu64
-                    " overlaps %s at offset %" PRIu64, b->name, b->offset,
-                    a->name, a->offset);
+        report_finding (walk->report, VDISK_ERROR, "%s at offset %" PRIu64
+                        " overlaps %s at offset %" PRIu64, b->name, b->offset,
+                        a->name, a->offset);
     }
 }
 

@@ -145,15 +145,15 @@ static void
 use (struct space *space, uint64_t offset, uint64_t end)
 {
   const uint64_t block_size = space->walk->block_size;
-  struct finder *finder = space->walk->finder;
+  struct check_report *report = space->walk->report;
 
   if (offset >= space->cursor + block_size) {
     const uint64_t unused = offset - space->cursor;
 
-    finder_add (finder, VDISK_LEAK, "%" PRIu64 " bytes at offset %" PRIu64
-                ": nothing uses them (room for blocks: %" PRIu64 ")",
-                unused, space->cursor, unused / block_size);
-    finder->check->leaks += unused / block_size - 1;
+    report_finding (report, VDISK_LEAK, "%" PRIu64 " bytes at offset %" PRIu64
+                    ": nothing uses them (room for blocks: %" PRIu64 ")",
+                    unused, space->cursor, unused / block_size);
+    report->check->leaks += unused / block_size - 1;
   }
   space->cursor = max_u64 (space->cursor, end);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The memory of a source's extents: against a picture of it that has one
+/* The memory of a source's cache: against a picture of it that has one
  * letter per byte.
  */
 
@@ -9,57 +9,57 @@
 #include <string.h>
 
 #include "random.h"
-#include "source/stretches.h"
+#include "source/extent-cache.h"
 #include "support.h"
 
 static const char letters[] = {
   [VDISK_HOLE] = 'h', [VDISK_ZERO] = 'z', [VDISK_DATA] = 'd',
 };
 
-static struct stretches *
+static struct extent_cache *
 new_stretches (size_t most)
 {
-  struct stretches *stretches = stretches_new (most);
+  struct extent_cache *cache = extent_cache_new (most);
 
-  ck_assert_ptr_nonnull (stretches);
-  return stretches;
+  ck_assert_ptr_nonnull (cache);
+  return cache;
 }
 
-/* Remember a row: each run of a letter is a stretch. */
+/* Remember a row: each run of a letter is a extent. */
 static void
-remember (struct stretches *stretches, uint64_t offset, const char *text)
+remember (struct extent_cache *cache, uint64_t offset, const char *text)
 {
-  struct stretch row[64];
+  struct source_extent row[64];
   size_t count = 0, length;
 
   for (; *text; text += length, offset += length) {
     const char one[] = { *text, '\0' };
 
     length = strspn (text, one);
-    row[count++] = (struct stretch) {
+    row[count++] = (struct source_extent) {
       .offset = offset, .end = offset + length,
       .kind = *text == 'h' ? VDISK_HOLE : *text == 'z' ? VDISK_ZERO
         : VDISK_DATA,
     };
   }
-  stretches_remember (stretches, row, count);
+  extent_cache_add (cache, row, count);
 }
 
 /* What is known of the first bytes: '.' for nothing. */
 static const char *
-recall (struct stretches *stretches, size_t count)
+recall (struct extent_cache *cache, size_t count)
 {
   static char text[256];
-  struct stretch stretch;
+  struct source_extent extent;
   size_t i;
 
   ck_assert_uint_lt (count, sizeof text);
   for (i = 0; i < count; ++i) {
     text[i] = '.';
-    if (stretches_recall (stretches, i, &stretch)) {
-      ck_assert_uint_le (stretch.offset, i);
-      ck_assert_uint_gt (stretch.end, i);
-      text[i] = letters[stretch.kind];
+    if (extent_cache_find (cache, i, &extent)) {
+      ck_assert_uint_le (extent.offset, i);
+      ck_assert_uint_gt (extent.end, i);
+      text[i] = letters[extent.kind];
     }
   }
   text[count] = '\0';
@@ -68,44 +68,44 @@ recall (struct stretches *stretches, size_t count)
 
 START_TEST (nothing)
 {
-  struct stretches *stretches = new_stretches (4);
-  struct stretch stretch;
+  struct extent_cache *cache = new_stretches (4);
+  struct source_extent extent;
 
-  ck_assert_str_eq (recall (stretches, 10), "..........");
-  ck_assert (!stretches_recall (stretches, UINT64_MAX, &stretch));
-  stretches_free (stretches);
-  stretches_free (NULL);
+  ck_assert_str_eq (recall (cache, 10), "..........");
+  ck_assert (!extent_cache_find (cache, UINT64_MAX, &extent));
+  extent_cache_free (cache);
+  extent_cache_free (NULL);
 }
 END_TEST
 
 START_TEST (whole_stretch)
 {
-  struct stretches *stretches = new_stretches (4);
-  struct stretch stretch;
+  struct extent_cache *cache = new_stretches (4);
+  struct source_extent extent;
 
-  remember (stretches, 3, "ddzzzhh");
-  ck_assert (stretches_recall (stretches, 6, &stretch));
-  ck_assert_uint_eq (stretch.offset, 5);
-  ck_assert_uint_eq (stretch.end, 8);
-  ck_assert_int_eq (stretch.kind, VDISK_ZERO);
-  stretches_free (stretches);
+  remember (cache, 3, "ddzzzhh");
+  ck_assert (extent_cache_find (cache, 6, &extent));
+  ck_assert_uint_eq (extent.offset, 5);
+  ck_assert_uint_eq (extent.end, 8);
+  ck_assert_int_eq (extent.kind, VDISK_ZERO);
+  extent_cache_free (cache);
 }
 END_TEST
 
 START_TEST (far_end)
 {
-  const struct stretch last = {
+  const struct source_extent last = {
     .offset = UINT64_MAX - 10, .end = UINT64_MAX, .kind = VDISK_HOLE,
   };
-  struct stretches *stretches = new_stretches (4);
-  struct stretch stretch;
+  struct extent_cache *cache = new_stretches (4);
+  struct source_extent extent;
 
-  stretches_remember (stretches, &last, 1);
-  ck_assert (!stretches_recall (stretches, UINT64_MAX - 11, &stretch));
-  ck_assert (stretches_recall (stretches, UINT64_MAX - 1, &stretch));
-  ck_assert_uint_eq (stretch.offset, last.offset);
-  ck_assert (!stretches_recall (stretches, UINT64_MAX, &stretch));
-  stretches_free (stretches);
+  extent_cache_add (cache, &last, 1);
+  ck_assert (!extent_cache_find (cache, UINT64_MAX - 11, &extent));
+  ck_assert (extent_cache_find (cache, UINT64_MAX - 1, &extent));
+  ck_assert_uint_eq (extent.offset, last.offset);
+  ck_assert (!extent_cache_find (cache, UINT64_MAX, &extent));
+  extent_cache_free (cache);
 }
 END_TEST
 
@@ -144,21 +144,21 @@ static const struct {
 
 START_TEST (sequence)
 {
-  struct stretches *stretches = new_stretches (5);
+  struct extent_cache *cache = new_stretches (5);
   size_t i;
 
   for (i = 0; i < 4 && sequences[_i].rows[i].text; ++i)
-    remember (stretches, sequences[_i].rows[i].offset,
+    remember (cache, sequences[_i].rows[i].offset,
               sequences[_i].rows[i].text);
-  ck_assert_str_eq (recall (stretches, 12), sequences[_i].expected);
-  stretches_free (stretches);
+  ck_assert_str_eq (recall (cache, 12), sequences[_i].expected);
+  extent_cache_free (cache);
 }
 END_TEST
 
-/* Cut the truth into stretches that may be shorter than they could be. */
+/* Cut the truth into cache that may be shorter than they could be. */
 static size_t
 random_row (struct random *random, const char *truth, size_t size,
-            struct stretch *row, size_t most)
+            struct source_extent *row, size_t most)
 {
   size_t offset = random_below (random, size), count = 0, length;
 
@@ -166,7 +166,7 @@ random_row (struct random *random, const char *truth, size_t size,
     const char one[] = { truth[offset], '\0' };
 
     length = 1 + random_below (random, strspn (truth + offset, one));
-    row[count++] = (struct stretch) {
+    row[count++] = (struct source_extent) {
       .offset = offset, .end = offset + length,
       .kind = truth[offset] == 'h' ? VDISK_HOLE : VDISK_DATA,
     };
@@ -179,9 +179,9 @@ random_row (struct random *random, const char *truth, size_t size,
  * what was remembered last is known. */
 START_TEST (truthful)
 {
-  struct stretches *stretches = new_stretches (20);
+  struct extent_cache *cache = new_stretches (20);
   struct random random = { .state = _i };
-  struct stretch row[20];
+  struct source_extent row[20];
   char truth[201];
   size_t i, n, count;
 
@@ -196,15 +196,15 @@ START_TEST (truthful)
 
     count = random_row (&random, truth, 200, row,
                         1 + random_below (&random, 20));
-    stretches_remember (stretches, row, count);
-    known = recall (stretches, 200);
+    extent_cache_add (cache, row, count);
+    known = recall (cache, 200);
     for (i = 0; i < 200; ++i)
       if (known[i] != truth[i] &&
           (known[i] != '.' ||
            (i >= row[0].offset && i < row[count - 1].end)))
         ck_abort_msg ("round %zu, offset %zu: %s", n, i, known);
   }
-  stretches_free (stretches);
+  extent_cache_free (cache);
 }
 END_TEST
 
@@ -213,8 +213,8 @@ END_TEST
 int
 main (void)
 {
-  Suite *suite = suite_create ("stretches");
-  TCase *tcase = tcase_create ("stretches");
+  Suite *suite = suite_create ("cache");
+  TCase *tcase = tcase_create ("cache");
 
   tcase_add_test (tcase, nothing);
   tcase_add_test (tcase, whole_stretch);

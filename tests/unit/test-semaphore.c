@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Taking turns: never more at a time than there are, and in order. */
+/* Taking semaphore: never more at a time than there are, and in order. */
 
 #include <check.h>
 #include <pthread.h>
@@ -7,12 +7,12 @@
 #include <time.h>
 
 #include "support.h"
-#include "turns.h"
+#include "util/semaphore.h"
 
 #define THREADS 8
 
 struct shared {
-  struct turns turns;
+  struct semaphore semaphore;
   atomic_uint inside, most;     /* threads that have a turn */
   unsigned order[THREADS];      /* who came in first, second, ... */
   unsigned came;
@@ -42,7 +42,7 @@ take_turns (void *opaque)
   for (i = 0; i < user->times; ++i) {
     unsigned inside, most;
 
-    turns_take (&shared->turns);
+    semaphore_wait (&shared->semaphore);
     inside = atomic_fetch_add (&shared->inside, 1) + 1;
     most = shared->most;
     while (inside > most &&
@@ -50,7 +50,7 @@ take_turns (void *opaque)
       ;
     work_a_little ();
     atomic_fetch_sub (&shared->inside, 1);
-    turns_give (&shared->turns);
+    semaphore_post (&shared->semaphore);
   }
   return NULL;
 }
@@ -68,7 +68,7 @@ START_TEST (not_too_many)
   const unsigned count = _i;
   unsigned i;
 
-  turns_init (&shared.turns, count);
+  semaphore_init (&shared.semaphore, count);
   for (i = 0; i < THREADS; ++i) {
     users[i] = (struct user) { .shared = &shared, .times = 200 };
     start (&users[i], take_turns);
@@ -77,10 +77,10 @@ START_TEST (not_too_many)
     pthread_join (users[i].thread, NULL);
   ck_assert_uint_le (shared.most, count);
   ck_assert_uint_ge (shared.most, 1);
-  ck_assert_uint_eq (shared.turns.left, count);
-  ck_assert_uint_eq (shared.turns.waiting, 0);
-  ck_assert_ptr_null (shared.turns.first);
-  turns_destroy (&shared.turns);
+  ck_assert_uint_eq (shared.semaphore.left, count);
+  ck_assert_uint_eq (shared.semaphore.waiting, 0);
+  ck_assert_ptr_null (shared.semaphore.first);
+  semaphore_destroy (&shared.semaphore);
 }
 END_TEST
 
@@ -90,21 +90,21 @@ take_one_turn (void *opaque)
   struct user *user = opaque;
   struct shared *shared = user->shared;
 
-  turns_take (&shared->turns);
+  semaphore_wait (&shared->semaphore);
   /* There is one turn: it protects these. */
   shared->order[shared->came++] = user->number;
-  turns_give (&shared->turns);
+  semaphore_post (&shared->semaphore);
   return NULL;
 }
 
 static unsigned
-count_waiting (struct turns *turns)
+count_waiting (struct semaphore *semaphore)
 {
   unsigned waiting;
 
-  pthread_mutex_lock (&turns->lock);
-  waiting = turns->waiting;
-  pthread_mutex_unlock (&turns->lock);
+  pthread_mutex_lock (&semaphore->lock);
+  waiting = semaphore->waiting;
+  pthread_mutex_unlock (&semaphore->lock);
   return waiting;
 }
 
@@ -114,22 +114,22 @@ START_TEST (in_order)
   struct user users[THREADS];
   unsigned i;
 
-  turns_init (&shared.turns, 1);
-  turns_take (&shared.turns);
+  semaphore_init (&shared.semaphore, 1);
+  semaphore_wait (&shared.semaphore);
   for (i = 0; i < THREADS; ++i) {
     users[i] = (struct user) { .shared = &shared, .number = i };
     start (&users[i], take_one_turn);
-    while (count_waiting (&shared.turns) != i + 1)
+    while (count_waiting (&shared.semaphore) != i + 1)
       work_a_little ();
   }
   ck_assert_uint_eq (shared.came, 0);
-  turns_give (&shared.turns);
+  semaphore_post (&shared.semaphore);
   for (i = 0; i < THREADS; ++i)
     pthread_join (users[i].thread, NULL);
   for (i = 0; i < THREADS; ++i)
     ck_assert_uint_eq (shared.order[i], i);
-  ck_assert_uint_eq (shared.turns.left, 1);
-  turns_destroy (&shared.turns);
+  ck_assert_uint_eq (shared.semaphore.left, 1);
+  semaphore_destroy (&shared.semaphore);
 }
 END_TEST
 
@@ -141,34 +141,34 @@ START_TEST (handed_over)
   struct user user = { .shared = &shared, .number = 7 };
   unsigned i;
 
-  turns_init (&shared.turns, 1);
+  semaphore_init (&shared.semaphore, 1);
   for (i = 0; i < 50; ++i) {
     shared.came = 0;
-    turns_take (&shared.turns);
+    semaphore_wait (&shared.semaphore);
     start (&user, take_one_turn);
-    while (count_waiting (&shared.turns) != 1)
+    while (count_waiting (&shared.semaphore) != 1)
       work_a_little ();
-    turns_give (&shared.turns);
-    turns_take (&shared.turns);
+    semaphore_post (&shared.semaphore);
+    semaphore_wait (&shared.semaphore);
     ck_assert_uint_eq (shared.came, 1);
-    turns_give (&shared.turns);
+    semaphore_post (&shared.semaphore);
     pthread_join (user.thread, NULL);
   }
-  turns_destroy (&shared.turns);
+  semaphore_destroy (&shared.semaphore);
 }
 END_TEST
 
 START_TEST (for_processors)
 {
-  ck_assert_uint_ge (turns_for_processors (), 2);
+  ck_assert_uint_ge (semaphore_count_for_processors (), 2);
 }
 END_TEST
 
 int
 main (void)
 {
-  Suite *suite = suite_create ("turns");
-  TCase *tcase = tcase_create ("turns");
+  Suite *suite = suite_create ("semaphore");
+  TCase *tcase = tcase_create ("semaphore");
 
   tcase_set_timeout (tcase, 60);
   tcase_add_loop_test (tcase, not_too_many, 1, 4);
