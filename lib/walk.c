@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a range to the intervals that tile it: from the cache of segments, or
+ * mapped for this once.
+ */
+
+#include "walk.h"
+
+#include <errno.h>
+#include <inttypes.h>
+
+#include "chain.h"
+#include "image.h"
+#include "map/interval-cache.h"
+#include "util/checked.h"
+#include "util/error.h"
+#include "util/minmax.h"
+
+/* When the result is not kept, as much is mapped at a time as gives about
+ * so many intervals, but no more than could give so many (a power of two):
+ * more would cost memory for each thread, and gain nothing. */
+#define BULK_INTERVALS 8192
+#define BULK_INTERVALS_MAX (64 << 10)
+
+/* How many intervals of a list, from number i on, lie wholly in
+ * [offset, end). */
+static size_t
+count_whole (const struct interval_list *list, size_t i, uint64_t offset,
+             uint64_t end)
+{
+  if (list->at[i].offset < offset)
+    return 0;
+  return (interval_list_end (list) <= end ? list->count
+          : interval_list_find (list, end)) - i;
+}
+
+/* Visit the intervals of a list that lie in [offset, end). */
+static int
+visit_list (struct vdisk *vdisk, const struct interval_list *list,
+            uint64_t offset, uint64_t end, visitor *visit, void *opaque,
+            struct vdisk_error *error)
+{
+  size_t i, n;
+  int r = 0;
+
+  for (i = interval_list_find (list, offset);
+       i < list->count && list->at[i].offset < end && r == 0; i += n) {
+    n = count_whole (list, i, offset, end);
+    if (n > 0)
+      r = visit (vdisk, &list->at[i], n, opaque, error);
+    else {
+      const struct interval clipped = interval_clip (&list->at[i], offset,
+                                                     end);
+
+      n = 1;
+      r = visit (vdisk, &clipped, 1, opaque, error);
+    }
+  }
+  return r;
+}
+
+/* Map [offset, end) into 'list', as far as that can be done, and visit
+ * it. */
+static int
+visit_mapped (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+              struct interval_list *list, visitor *visit, void *opaque,
+              struct vdisk_error *error)
+{
+  struct vdisk_error why = { 0 };
+  const int mapped = chain_map (vdisk->chain, offset, end - offset, list,
+                                &why);
+  const int r = visit_list (vdisk, list, offset, end, visit, opaque, error);
+
+  if (r == 0 && mapped == -1)
+    return error_set (error, why.errnum, "%s", error_raw (&why));
+  return r;
+}
+
+/* Visit [offset, end), which lies in one segment.  Where the segment is
+ * damaged, so much may still be whole. */
+static int
+visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+               visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  struct vdisk_error damage = { 0 };
+  struct interval_list list = { 0 };
+  struct segment segment;
+  int r;
+
+  if (interval_cache_get (vdisk->intervals, offset, &segment,
+                          &damage) == 0) {
+    r = visit_list (vdisk, &segment.intervals, offset, end, visit, opaque,
+                    error);
+    interval_cache_release (vdisk->intervals, &segment);
+    return r;
+  }
+  r = visit_mapped (vdisk, offset, end, &list, visit, opaque, error);
+  interval_list_free (&list);
+  return r;
+}
+
+static int
+check_range (const struct vdisk *vdisk, uint64_t offset, uint64_t count,
+             struct vdisk_error *error)
+{
+  error_clear (error);
+  if (vdisk->chain->inspect_only)
+    return error_set (error, EINVAL, "%s: opened only to be inspected",
+                      vdisk_layer_file (vdisk, 0));
+  if (!range_within (offset, count, vdisk_size (vdisk)))
+    return error_set (error, EINVAL, "%" PRIu64 " bytes at offset %" PRIu64
+                      " reach beyond the end of the disk (%" PRIu64
+                      " bytes)", count, offset, vdisk_size (vdisk));
+  return 0;
+}
+
+int
+walk_cached (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+             visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  uint64_t end, next;
+  int r;
+
+  r = check_range (vdisk, offset, count, error);
+  for (end = offset + count; offset < end && r == 0; offset = next) {
+    next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
+                                                     offset));
+    r = visit_segment (vdisk, offset, next, visit, opaque, error);
+  }
+  return r == -1 ? -1 : 0;
+}
+
+/* Tables that are shared or overlap can make a small file look as if it
+ * had any number of them. */
+static int
+check_work (const struct vdisk *vdisk, uint64_t work,
+            struct vdisk_error *error)
+{
+  const uint64_t max = chain_work_max (vdisk->chain);
+
+  if (work <= max)
+    return 0;
+  return error_set (error, EIO, "%s: tables or blocks overlap: mapping the "
+                    "disk takes more of them than its files can hold (%"
+                    PRIu64 " bytes)", vdisk_layer_file (vdisk, 0), max);
+}
+
+int
+walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+           visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  const uint64_t segment_size =
+    interval_cache_segment_size (vdisk->intervals);
+  uint64_t end, next, piece = segment_size;
+  struct interval_list list = { 0 };
+  int r;
+
+  if (check_range (vdisk, offset, count, error) == -1)
+    return -1;
+  if (count == 0)
+    return 0;
+  end = offset + count;
+  next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
+                                                   offset));
+  r = visit_segment (vdisk, offset, next, visit, opaque, error);
+  for (offset = next; offset < end && r == 0; offset = next) {
+    next = offset + min_u64 (end - offset,
+                             piece - (offset & (piece - 1)));
+    r = visit_mapped (vdisk, offset, next, &list, visit, opaque, error);
+    if (r == 0)
+      r = check_work (vdisk, list.work, error);
+    if (list.count > BULK_INTERVALS && piece > segment_size)
+      piece /= 2;
+    else if (list.count <= BULK_INTERVALS / 2 &&
+             piece / BULK_INTERVALS_MAX < vdisk->chain->granularity)
+      piece *= 2;
+  }
+  interval_list_free (&list);
+  return r == -1 ? -1 : 0;
+}
