@@ -73,7 +73,8 @@ BENCH     := $(addprefix $(O)build/bench/,nbd-walk nbd-load nbd-start timed \
 
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
-        check-asan check-tsan check-valgrind check-docs unit-programs man \
+        check-asan check-tsan check-valgrind check-samples check-docs \
+        unit-programs man \
         run-sanitized run-tsan soak fuzz build-fuzz fuzz-programs \
         fuzz-coverage replay-programs bench bench-programs
 
@@ -266,6 +267,10 @@ check-valgrind: unit-programs
 	CK_FORK=no VDISK_VALGRIND=1 VDISK_TEST_TIMEOUT=900 \
 	    tests/run --log-dir build/valgrind/test-logs \
 	    $(patsubst %,build/valgrind/%,$(notdir $(SUITES)))
+
+## make check-samples   images by real software against their digests   (SAMPLES=DIRECTORY)
+check-samples: all
+	VDISK=$(TOOL) tests/check-samples.py $(SAMPLES)
 
 # --- Fuzzing ------------------------------------------------------------
 
