@@ -6,6 +6,8 @@
 . "$(dirname "$0")/functions.sh"
 export VDISK=${VDISK:-$top/tools/vdisk}
 
+requires rsvg-convert --version
+
 pictures () { python3 "$e2e/map_pictures.py" "$@"; }
 
 # A quarter compressed, a quarter zeros, an eighth data.
@@ -24,10 +26,8 @@ for text in '64 MiB' 'data' '8 MiB, 12.50%' 'compressed' '16 MiB, 25.00%' \
     grep -q "$text" picture.svg || die "no '$text' in the picture"
 done
 checked "shares, legend and title"
-if command -v rsvg-convert > /dev/null; then
-    rsvg-convert picture.svg -o picture.png
-    checked "rendered: $(stat -c %s picture.png) bytes"
-fi
+rsvg-convert picture.svg -o picture.png
+checked "rendered: $(stat -c %s picture.png) bytes"
 
 # A name that is no text.
 cp base.qcow2 $'bad\xff\x01\xed\xa0\x80.qcow2'
