@@ -50,23 +50,12 @@ told ()
     checked "$1: $(cat said)"
 }
 
-# wait_until COMMAND [ARG...]: at most 20 seconds.
-wait_until ()
-{
-    local i
-
-    for (( i = 0; i < 2000; i++ )); do
-        ! "$@" || return 0
-        sleep 0.01
-    done
-    die "in vain: $*"
-}
-
 # start_server NAME ARG...: nbdkit, as it comes.  Sets $uri and $server.
 start_server ()
 {
     local socket=$tmp/$1
 
+    started_server=("$@")
     shift
     nbdkit --exit-with-parent -f -U "$socket" -P "$socket.pid" "$@" \
         > "$socket.log" 2>&1 &
@@ -87,9 +76,22 @@ start_writer ()
         > /dev/null 2>&1
 }
 
+# stop_server: kindly; it has no clients any more.
 stop_server ()
 {
-    kill "$server"
+    kill "$server" 2> /dev/null || true
+    wait_until has_ended "$server"
     wait "$server" || true
+    forget_server "$server"
     rm -f "$tmp/writer"
+}
+
+# restart_server: the one of the last start_server, as new.  nbdkit 1.32
+# aborts where a client hangs up with requests under way, as one does of
+# which a request has failed, or that is interrupted.
+restart_server ()
+{
+    stop_server
+    rm -f "$tmp/${started_server[0]}"{,.pid}
+    start_server "${started_server[@]}"
 }

@@ -118,6 +118,37 @@ requires ()
     "$@" < /dev/null > /dev/null 2>&1 || skip "'$*' does not work"
 }
 
+# wait_until COMMAND [ARG...]: at most a minute, as machines are busy.
+wait_until ()
+{
+    local end=$((SECONDS + 60))
+
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || die "in vain: $*"
+        sleep 0.01
+    done
+}
+
+# has_ended PID: a child or not, and though perhaps nobody has collected it.
+has_ended ()
+{
+    local state
+
+    state=$(sed 's/.*) \(.\).*/\1/' "/proc/$1/stat" 2>/dev/null) || return 0
+    [ "$state" = Z ]
+}
+
+# has_socket listening|connected PATH: is there one of this name?  That it is
+# bound is not enough for the first: only the flags tell.
+has_socket ()
+{
+    awk -v what="$1" -v path="$2" '
+        $8 == path && (what == "listening" ? $4 == "00010000" : $6 == "03") {
+            found = 1
+        }
+        END { exit !found }' /proc/net/unix
+}
+
 # Say what is being checked, and count it.
 checked ()
 {
@@ -203,6 +234,7 @@ vdisk_stop ()
     local pid=${1:-$server} log=${2:-$server_log} status=0
 
     kill "$pid" || die "the server has died"
+    wait_until has_ended "$pid"
     wait "$pid" || status=$?
     forget_server "$pid"
     if [ "$status" -ne 0 ] || grep -Eq 'Sanitizer|runtime error|==' "$log"
@@ -231,7 +263,7 @@ origin_start ()
 # origin_restart ARG...: the same at the URI of the last one.
 origin_restart ()
 {
-    local command=("$@") i
+    local command=("$@")
 
     case $1 in
         qemu-nbd) command=("${command[@]/SOCKET/$origin_socket}") ;;
@@ -243,26 +275,49 @@ origin_restart ()
     "${command[@]}" > "$origin_socket.log" 2>&1 &
     origin_pid=$!
     server_pids+=("$origin_pid")
-    for (( i = 0; i < 2000; i++ )); do
-        if [ -S "$origin_socket" ]; then
-            sleep 0.01          # until it listens
-            return 0
-        fi
-        kill -0 "$origin_pid" 2>/dev/null || break
-        sleep 0.01
-    done
-    cat "$origin_socket.log" >&2
-    die "no server: $*"
+    wait_until origin_is_there
+    if has_ended "$origin_pid"; then
+        cat "$origin_socket.log" >&2
+        die "no server: $*"
+    fi
 }
 
-# origin_stop: end it, and remove its socket.  Asked kindly, nbdkit would
-# wait until its clients have gone.
+origin_is_there ()
+{
+    has_ended "$origin_pid" || has_socket listening "$origin_socket"
+}
+
+# origin_stop: end it, and remove its socket.  It is asked kindly, and has
+# to end well then; nbdkit waits for its clients, and is killed if it has
+# any.
 origin_stop ()
 {
-    kill -KILL "$origin_pid"
-    wait "$origin_pid" 2>/dev/null || true
+    local status=0
+
+    origin_killed=
+    kill "$origin_pid"
+    wait_until origin_has_ended
+    wait "$origin_pid" 2>/dev/null || status=$?
     forget_server "$origin_pid"
     rm -f "$origin_socket"
+    # Python ends by the signal.
+    case $status in
+        0 | 143 | "$origin_killed") ;;
+        *) cat "$origin_socket.log" >&2
+           die "a server ended with status $status" ;;
+    esac
+}
+
+origin_has_ended ()
+{
+    if has_ended "$origin_pid"; then
+        return 0
+    fi
+    if has_socket connected "$origin_socket"; then
+        origin_killed=137
+        kill -KILL "$origin_pid" 2>/dev/null || true
+    fi
+    return 1
 }
 
 # origin_end: ask it kindly to end, which it does when its clients have gone;
@@ -337,7 +392,7 @@ fails_with ()
 # nbdkit with the plugin, that must not get as far as serving.
 try_to_serve ()
 {
-    local limit=20
+    local limit=60
 
     [ -z "${NBDKIT_WRAPPER:-}" ] || limit=120
     export -f exec_nbdkit

@@ -10,7 +10,7 @@ With --when it is sent as soon as FILE has a line that starts with the word.
 With --twice another signal follows at once.  Written means that FILE has
 bytes, and a FIFO is full; FILE "-" is the command's standard output, of
 which 64 KiB are read.  The exit status is the command's, or 128 and the
-signal that ended it.  A command that ends before the signal, or 10 seconds
+signal that ended it.  A command that ends before the signal, or 60 seconds
 after it, is an error: status 99.
 """
 
@@ -23,7 +23,7 @@ import sys
 import termios
 import time
 
-LIMIT = 10
+LIMIT = 60
 
 
 def fail(process, text):

@@ -24,7 +24,6 @@ ends when its clients have gone.
 
 import argparse
 import itertools
-import os
 import signal
 import socket
 import struct
@@ -360,9 +359,8 @@ def main():
     args = parser.parse_args()
     disk = Disk(args)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listening.bind(args.socket + ".new")
+    listening.bind(args.socket)
     listening.listen(32)
-    os.rename(args.socket + ".new", args.socket)
     clients = []
 
     def end(*_):

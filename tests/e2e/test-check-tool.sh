@@ -129,11 +129,7 @@ qemu-nbd -t -f qcow2 -k "$tmp/writer" disk.qcow2 &
 writer=$!
 server_pids+=("$writer")
 # Its socket is there before it has opened the image.
-for (( i = 0; i < 1000; i++ )); do
-    ! nbdinfo --size "nbd+unix:///?socket=$tmp/writer" > /dev/null 2>&1 ||
-        break
-    sleep 0.01
-done
+wait_until nbdinfo --size "nbd+unix:///?socket=$tmp/writer" > /dev/null 2>&1
 status 1 disk.qcow2
 says err.log 'disk\.qcow2: another program'
 status 0 --force-share disk.qcow2

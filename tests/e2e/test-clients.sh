@@ -79,27 +79,20 @@ with_vdisk disk.qcow2 cache-size=64k -- copies
 # Mounted as a file.
 as_file ()
 {
-    local i fuse
+    local fuse
 
     mkdir mnt
     nbdfuse mnt/disk "$uri" &
     fuse=$!
     server_pids+=("$fuse")
-    for (( i = 0; i < 500; i++ )); do
-        [ ! -e mnt/disk ] || break
-        kill -0 "$fuse" 2>/dev/null || break
-        sleep 0.01
-    done
-    if [ ! -e mnt/disk ]; then
-        echo "note: nbdfuse does not work here"
-        return
-    fi
+    mounted () { [ -e mnt/disk ] || has_ended "$fuse"; }
+    wait_until mounted
     cmp mnt/disk disk.raw
     checked "nbdfuse"
     umount mnt 2>/dev/null || fusermount3 -u mnt || fusermount -u mnt
     wait "$fuse" || true
 }
-if [ -w /dev/fuse ] && nbdfuse --version > /dev/null 2>&1; then
+if { : <> /dev/fuse; } 2> /dev/null && nbdfuse --version > /dev/null 2>&1; then
     with_vdisk disk.qcow2 -- as_file
 else
     echo "note: no nbdfuse here"

@@ -71,7 +71,7 @@ checked "DEST is not touched"
 qemu-img create -q -f qcow2 -o cluster_size=2M huge.qcow2 90T
 qemu-io -f qcow2 -c 'write -q -P 1 60T 1' huge.qcow2
 for output in raw qcow2 xva chunked; do
-    timeout 20 "$VDISK" export --measure -O "$output" huge.qcow2 > size
+    timeout 60 "$VDISK" export --measure -O "$output" huge.qcow2 > size
     checked "90 TiB as $output: $(cat size)"
 done
 [ "$("$VDISK" export --measure huge.qcow2)" = $((90 << 40)) ]

@@ -118,7 +118,7 @@ for options in '-O qcow2 -c' '-O qcow2 --compression=zstd' \
     cat fifo > got &
     status=0
     # shellcheck disable=SC2086
-    timeout 20 "$VDISK" export $options disk.qcow2 fifo 2> said || status=$?
+    timeout 60 "$VDISK" export $options disk.qcow2 fifo 2> said || status=$?
     [ "$status" -eq 2 ] || die "status $status of $options to a FIFO"
     # In case nobody has opened it for writing.
     : <> fifo

@@ -79,10 +79,8 @@ line=${line/nbdkit /}
 read -r -a arguments <<< "$line"
 nbdkit_as_nobody --exit-with-parent -P "$tmp/run/pid" "${arguments[@]}" \
     > unit.log 2>&1 &
-for (( i = 0; i < 3000; i++ )); do
-    [ ! -e run/pid ] || break
-    sleep 0.01
-done
+# The file is there before the number is in it.
+wait_until test -s run/pid
 server=$(< run/pid)
 server_pids+=("$server")
 grep -Eq '^CapEff:\s0+$' "/proc/$server/status" || die "has capabilities"

@@ -16,18 +16,15 @@ qemu-img create -q -f raw disk.raw 4M
 # image open for writing.
 while_writing ()
 {
-    local image=$1 format=$2 i
+    local image=$1 format=$2
 
     shift 2
     qemu-nbd -t -f "$format" -k "$tmp/writer" "$image" &
     writer=$!
     server_pids+=("$writer")
     # Its socket is there before it has opened the image.
-    for (( i = 0; i < 1000; i++ )); do
-        ! nbdinfo --size "nbd+unix:///?socket=$tmp/writer" \
-            > /dev/null 2>&1 || break
-        sleep 0.01
-    done
+    wait_until nbdinfo --size "nbd+unix:///?socket=$tmp/writer" \
+        > /dev/null 2>&1
     "$@"
     kill "$writer"
     wait "$writer" || true
@@ -61,10 +58,7 @@ qemu_io=$!
 server_pids+=("$qemu_io")
 exec 8> commands
 echo 'write -P 1 0 64k' >&8
-for (( i = 0; i < 1000; i++ )); do
-    ! grep -q wrote qemu-io.log || break
-    sleep 0.01
-done
+wait_until grep -q wrote qemu-io.log
 refused "disk\.qcow2: $in_use" disk.qcow2
 echo quit >&8
 exec 8>&-
@@ -113,7 +107,7 @@ while_served ()
     "$VDISK" check disk.qcow2 > /dev/null
     checked "vdisk check while we serve"
     # Nor may qemu-nbd have it to itself, unless it is told to share.
-    fails_with 'lock' timeout 20 qemu-nbd -f qcow2 -k "$tmp/other" disk.qcow2
+    fails_with 'lock' timeout 60 qemu-nbd -f qcow2 -k "$tmp/other" disk.qcow2
 }
 
 with_vdisk disk.qcow2 -- while_served

@@ -110,7 +110,4 @@ daemon=$(cat daemon.pid)
 assert_map 'nbd+unix:///?socket=daemon' '0 65536 3' '65536 65536 0' \
     '131072 917504 3'
 kill "$daemon"
-for (( i = 0; i < 1000; i++ )); do
-    kill -0 "$daemon" 2>/dev/null || break
-    sleep 0.02
-done
+wait_until has_ended "$daemon"

@@ -64,13 +64,6 @@ VDISK_TEST_TIMEOUT=1 ran 1 '0 passed, 1 failed, 0 skipped' ./slow.sh
 grep -q 'limit of 1 s' out
 ran 0 '1 passed, 0 failed, 0 skipped' ./leaves.sh
 for pid in "$(cat left1)" "$(cat left2)"; do
-    # Killed, though perhaps nobody has collected it yet.
-    for (( i = 0; i < 500; i++ )); do
-        state=$(sed 's/.*) \(.\).*/\1/' "/proc/$pid/stat" 2>/dev/null) ||
-            state=gone
-        case $state in gone | Z) break ;; esac
-        sleep 0.01
-    done
-    case $state in gone | Z) ;; *) die "process $pid is left: $state" ;; esac
+    wait_until has_ended "$pid"
 done
 checked "nothing is left running"
