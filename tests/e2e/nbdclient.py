@@ -220,9 +220,10 @@ class Client:
         cookie = self._send(CMD_READ, offset, len(view))
         self._read_reply({cookie: (offset, view)})
 
-    def read_many(self, ranges, in_flight=16):
+    def read_many(self, ranges, in_flight=16, tell_errors=False):
         """Read ranges with several requests in flight.  Yields (offset,
-        bytes) as the replies come, in the order of the server."""
+        bytes) as the replies come, in the order of the server; also
+        (offset, error) if errors are to be told rather than raised."""
         waiting = collections.deque(ranges)
         pending, buffers = {}, {}
         while waiting or pending:
@@ -233,9 +234,16 @@ class Client:
                 pending[cookie] = (offset, memoryview(buffer))
                 buffers[cookie] = (offset, buffer)
             before = set(pending)
-            self._read_reply(pending)
+            error = None
+            try:
+                self._read_reply(pending)
+            except NbdError as e:
+                if not tell_errors:
+                    raise
+                error = e
             done, = before - set(pending)
-            yield buffers.pop(done)
+            offset, buffer = buffers.pop(done)
+            yield offset, error or buffer
 
     def status(self, offset, count, req_one=False):
         """One block status request: the extents as the server sent them,

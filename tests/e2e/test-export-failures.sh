@@ -15,17 +15,20 @@ start_server failing eval get_size='echo 16777216' \
            fi; head -c \$3 /dev/zero | tr '\\0' x"
 for output in "${outputs[@]}"; do
     error "Input/output error.*$how_far" -O "$output" "$uri" out
+    restart_server
     status=0
     timeout 60 "$VDISK" export -O "$output" "$uri" - 2> said |
         cat > part || status=${PIPESTATUS[0]}
     told "-O $output to a pipe" "Input/output error.*$how_far"
     [ "$(wc -c < part)" -lt 12000000 ] ||
         die "it wrote $(wc -c < part) bytes of a disk that is broken"
+    restart_server
 done
 for options in '-O qcow2 -c' '-O qcow2 --detect-zeroes' '-O vhd --fixed' \
                --prealloc --threads=1 --threads=64; do
     # shellcheck disable=SC2086
     error "Input/output error.*$how_far" $options "$uri" out
+    restart_server
 done
 stop_server
 
@@ -35,6 +38,7 @@ start_server error --filter=error pattern 64M error-pread=EIO \
 for output in "${outputs[@]}"; do
     error "Input/output error.*after 0 of [0-9]+ bytes" \
         -O "$output" "$uri" out
+    restart_server
 done
 stop_server
 # Block status fails before there is anything.
@@ -43,6 +47,7 @@ start_server status --filter=error memory 64M error-extents=EIO \
 echo old > old
 for output in "${outputs[@]}"; do
     error 'Input/output error' -O "$output" "$uri" out
+    restart_server
 done
 stop_server
 

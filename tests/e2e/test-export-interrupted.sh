@@ -20,6 +20,7 @@ interrupted ()
         2> said || status=$?
     told "SIG$signal, $*" "$how_far"
     [ ! -e out ] || die "half a file is left"
+    restart_server
 }
 
 for output in "${outputs[@]}"; do

@@ -122,6 +122,7 @@ for kind in machine json; do
     ! python3 check.py $kind printed > /dev/null 2>&1 ||
         die "of what has failed: $(cat printed)"
     [ ! -e failed ] || die "half a file is left"
+    restart_server
 done
 stop_server
 

@@ -125,16 +125,19 @@ with_vdisk "$origin" -- restarted
 origin_stop
 
 # In the middle of many requests: those that are under way fail, at most.
-origin_start --filter=delay "${serve[@]}" delay-read=100ms
+origin_start --filter=log --filter=delay "${serve[@]}" logfile="$tmp/log" \
+    delay-read=60
 while_reading ()
 {
-    local copy
+    local reading
 
-    nbdcopy --request-size=16384 "$uri" null: 2> copy.log &
-    copy=$!
-    sleep 0.3
+    python3 "$e2e/many_reads.py" "$socket" disk.raw > errors &
+    reading=$!
+    wait_until grep -q ' Read ' log
     origin_stop
-    wait "$copy" && die "nbdcopy has noticed nothing"
+    wait "$reading"
+    [ "$(cat errors)" -gt 0 ] || die "nobody has noticed anything"
+    checked "$(cat errors) reads of $((1048576 / 16384)) failed"
     origin_restart "${serve[@]}"
     good
 }
