@@ -24,6 +24,7 @@ ends when its clients have gone.
 
 import argparse
 import itertools
+import os
 import signal
 import socket
 import struct

@@ -5,6 +5,7 @@
 
 . "$(dirname "$0")/functions.sh"
 export VDISK=${VDISK:-$top/tools/vdisk}
+requires ss --version
 
 lying=("$e2e/nbd_server.py" SOCKET --log log)
 
@@ -180,7 +181,7 @@ same_bytes
 checked "connected again from the background"
 pid=$(cat background.pid)
 kill "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+wait_until has_ended "$pid"
 
 # Another process waits for the command, and has the connections too.
 # shellcheck disable=SC2016
@@ -211,25 +212,15 @@ fi
 
 # --- TCP -----------------------------------------------------------------
 
-if command -v ss > /dev/null; then
-    port=$((20000 + RANDOM % 20000))
-    nbdkit -f -i 127.0.0.1 -p $port file random.raw &
-    server_pids+=($!)
-    for (( i = 0; i < 500; i++ )); do
-        nbdinfo --size "nbd://127.0.0.1:$port" > size 2>/dev/null && break
-        sleep 0.01
-    done
-    if [ "$(cat size)" = 1048576 ]; then
-        over_tcp ()
-        {
-            same_bytes
-            ss -Hnto state established "( dport = :$port )" > sockets
-            [ "$(grep -c 'timer:(keepalive' sockets)" -ge 4 ] ||
-                die "$(cat sockets)"
-        }
-        with_vdisk "nbd://127.0.0.1:$port" -- over_tcp
-        checked "TCP looks after the connections"
-    else
-        echo "note: no port could be had"
-    fi
-fi
+python3 "$e2e/on_port.py" port nbdkit -f file random.raw &
+server_pids+=($!)
+wait_until test -e port
+port=$(cat port)
+over_tcp ()
+{
+    same_bytes
+    ss -Hnto state established "( dport = :$port )" > sockets
+    [ "$(grep -c 'timer:(keepalive' sockets)" -ge 4 ] || die "$(cat sockets)"
+}
+with_vdisk "nbd://127.0.0.1:$port" -- over_tcp
+checked "TCP looks after the connections"

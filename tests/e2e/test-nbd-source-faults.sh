@@ -210,7 +210,7 @@ fails_with 'nbd\+unix:///\?socket=/nowhere: .*No such file' \
     "$VDISK" map 'nbd+unix:///?socket=/nowhere'
 refused 'nbd\+unix:///\?socket=/nowhere: .*No such file' \
     'nbd+unix:///?socket=/nowhere'
-fails_with 'nbd://127.0.0.1:1/x: .*Connection refused' \
+fails_with 'nbd://127\.0\.0\.1:1/x: .*Connection refused' \
     "$VDISK" check nbd://127.0.0.1:1/x
 touch plain
 fails_with "socket=$tmp/plain: .*Connection refused" \
