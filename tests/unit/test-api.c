@@ -5,6 +5,8 @@
 
 #include "vdisk.h"
 
+#include "scratch.h"
+
 #include <check.h>
 
 #include <errno.h>
@@ -18,18 +20,9 @@
 
 #define SIZE 100000
 
-static char directory[] = "/tmp/vdisk-api-XXXXXX";
+static const char *directory;
 static char disk[200];
 static unsigned char bytes[SIZE];
-
-static const char *
-path_of (const char *name)
-{
-  static char path[200];
-
-  snprintf (path, sizeof path, "%s/%s", directory, name);
-  return path;
-}
 
 static void
 write_file (const char *path, const void *from, size_t size)
@@ -48,27 +41,12 @@ make_directory (void)
 {
   size_t i;
 
-  if (mkdtemp (directory) == NULL) {
-    perror (directory);
-    exit (EXIT_FAILURE);
-  }
-  snprintf (disk, sizeof disk, "%s", path_of ("disk"));
+  scratch_setup ();
+  directory = scratch_directory ();
+  snprintf (disk, sizeof disk, "%s", scratch_path ("disk"));
   for (i = 0; i < SIZE; ++i)
     bytes[i] = i * 7 + i / 256;
   write_file (disk, bytes, SIZE);
-}
-
-static void
-remove_directory (void)
-{
-  static const char *const names[] = {
-    "disk", "sparse", "new\nline", "fifo", "small",
-  };
-  size_t i;
-
-  for (i = 0; i < sizeof names / sizeof names[0]; ++i)
-    unlink (path_of (names[i]));
-  rmdir (directory);
 }
 
 static struct vdisk_options *
@@ -237,14 +215,14 @@ START_TEST (not_opened)
   char message[300];
 
   snprintf (message, sizeof message, "%s: No such file or directory",
-            path_of ("missing"));
-  check_not_opened (path_of ("missing"), o, ENOENT, message);
+            scratch_path ("missing"));
+  check_not_opened (scratch_path ("missing"), o, ENOENT, message);
   snprintf (message, sizeof message, "%s: this is a directory", directory);
   check_not_opened (directory, o, EISDIR, message);
-  ck_assert_int_eq (mkfifo (path_of ("fifo"), 0600), 0);
+  ck_assert_int_eq (mkfifo (scratch_path ("fifo"), 0600), 0);
   snprintf (message, sizeof message, "%s: this is neither a regular file "
-            "nor a block device", path_of ("fifo"));
-  check_not_opened (path_of ("fifo"), o, EINVAL, message);
+            "nor a block device", scratch_path ("fifo"));
+  check_not_opened (scratch_path ("fifo"), o, EINVAL, message);
   check_not_opened ("/dev/null", o, EINVAL, "/dev/null: this is neither a "
                     "regular file nor a block device");
   check_not_opened ("", o, ENOENT, ": No such file or directory");
@@ -261,7 +239,7 @@ START_TEST (odd_name)
 {
   char path[200], message[300];
 
-  snprintf (path, sizeof path, "%s", path_of ("new\nline"));
+  snprintf (path, sizeof path, "%s", scratch_path ("new\nline"));
   write_file (path, bytes, 10);
   snprintf (message, sizeof message, "%s/new\\x0aline: not recognized as "
             "VHD, QCOW2 or QED (raw is never guessed: format=raw opens it as "
@@ -370,7 +348,7 @@ END_TEST
 static const char *
 make_sparse (void)
 {
-  const char *path = path_of ("sparse");
+  const char *path = scratch_path ("sparse");
   int fd = open (path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
   ck_assert_int_ge (fd, 0);
@@ -468,7 +446,7 @@ START_TEST (file_becomes_shorter)
   struct vdisk_error error;
   char byte;
 
-  snprintf (path, sizeof path, "%s", path_of ("small"));
+  snprintf (path, sizeof path, "%s", scratch_path ("small"));
   write_file (path, bytes, 10000);
   vdisk = open_raw (path);
   ck_assert_int_eq (truncate (path, 5000), 0);
@@ -504,7 +482,7 @@ main (void)
   SRunner *runner;
   int failed;
 
-  tcase_add_unchecked_fixture (tcase, make_directory, remove_directory);
+  tcase_add_unchecked_fixture (tcase, make_directory, scratch_teardown);
   tcase_add_test (tcase, version);
   tcase_add_test (tcase, lists);
   tcase_add_test (tcase, formats_can_be_set);
