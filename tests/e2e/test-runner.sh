@@ -20,9 +20,22 @@ program unit-good <<< 'echo "100%: Checks: 7, Failures: 0, Errors: 0"'
 program unit-bad <<< 'echo "60%: Checks: 5, Failures: 1, Errors: 1"; exit 1'
 program unit-dies <<< 'echo "100%: Checks: 4, Failures: 0, Errors: 0"; exit 9'
 program silent <<< 'exit 0'
+program litters.sh <<< 'touch "${TMPDIR:?}/litter"'
+# Not even the shell of a test may have any of this.
+program bare.sh <<'END'
+env | grep -E '^(HOME|TERM|LANG|LC_.*)=' && exit 1
+tty <&1 && exit 2
+( : < /dev/tty ) && exit 3
+[ -z "$(ls -A "$TMPDIR")" ] || exit 4
+[ -n "$VDISK_BARE" ] || exit 0
+touch /var/outside && exit 5
+getent hosts localhost && exit 6
+grep -v 'lo:' /proc/net/dev | grep : && exit 7
+echo 'checks: 7'
+END
 program leaves.sh <<END
-sleep 1001 & echo \$! > left1
-setsid sleep 1002 & echo \$! > left2
+sleep 1001 & echo \$! > logs/left1
+setsid sleep 1002 & echo \$! > logs/left2
 exit 0
 END
 
@@ -40,6 +53,10 @@ ran ()
 }
 
 no_skip=
+HOME=$tmp TERM=dumb LANG=en_US.UTF-8 LC_TIME=C \
+    ran 0 '1 passed, 0 failed, 0 skipped' ./bare.sh
+ran 1 '0 passed, 1 failed, 0 skipped' ./litters.sh
+grep -q 'left in TMPDIR: litter' out
 ran 0 '1 passed, 0 failed, 0 skipped' ./good.sh
 grep -Eq '^PASS good\.sh \([0-9.]+ s, 12 checks\)$' out
 ran 1 '1 passed, 1 failed, 0 skipped' ./good.sh ./bad.sh
@@ -63,7 +80,7 @@ no_skip=
 VDISK_TEST_TIMEOUT=1 ran 1 '0 passed, 1 failed, 0 skipped' ./slow.sh
 grep -q 'limit of 1 s' out
 ran 0 '1 passed, 0 failed, 0 skipped' ./leaves.sh
-for pid in "$(cat left1)" "$(cat left2)"; do
+for pid in "$(cat logs/left1)" "$(cat logs/left2)"; do
     wait_until has_ended "$pid"
 done
 checked "nothing is left running"
