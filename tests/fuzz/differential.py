@@ -34,7 +34,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../e2e"))
@@ -46,8 +45,8 @@ from damage import (IMAGES, QEMU_FORMAT, damage, disk_sizes, number,
 
 # Disks that a change has made larger are left out.
 DISK_MAX = 16 << 20
-QEMU_SECONDS = 10
-OUR_SECONDS = 20
+QEMU_SECONDS = 30
+OUR_SECONDS = 60
 
 # QEMU ignores the bitmaps of dynamic VHDs.
 OUR_OPTIONS = {"qcow2": "format=qcow2", "qed": "format=qed",
@@ -324,15 +323,22 @@ def compare_one(comparison, image, args, seed):
     return True
 
 
+def cpu_seconds():
+    """Of this and QEMU: a busy machine compares as many."""
+    return sum(usage.ru_utime + usage.ru_stime for usage in
+               (resource.getrusage(resource.RUSAGE_SELF),
+                resource.getrusage(resource.RUSAGE_CHILDREN)))
+
+
 def run(args, seed):
     """Compare images in the present directory; gives the exit status."""
     comparison = Comparison()
-    end = time.monotonic() + args.time if args.time else float("inf")
+    end = cpu_seconds() + args.time if args.time else float("inf")
     kinds = [args.format] if args.format else list(IMAGES)
     status = 0
     for image in (generate_from(args.corpus, args.format) if args.corpus
                   else generate(kinds, args, seed)):
-        if time.monotonic() > end:
+        if cpu_seconds() > end:
             break
         if not compare_one(comparison, image, args, seed):
             status = 1
@@ -345,7 +351,8 @@ def run(args, seed):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--format", choices=list(IMAGES))
-    parser.add_argument("--time", type=float)
+    parser.add_argument("--time", type=float,
+                        help="seconds of the processor")
     parser.add_argument("--images", type=int)
     parser.add_argument("--only", type=int)
     parser.add_argument("--corpus")
