@@ -2,30 +2,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Time and memory of the server.
 
-  limits.py first-status IMAGE    from the start of nbdkit to the answer
+  limits.py first-status IMAGE    of the processor, to the first answer
   limits.py memory IMAGE          after a whole map and copy
 """
 
 import subprocess
 import sys
-import time
 
 import servers
 from nbdclient import STATUS_MAX
 from verify import FAILURES, Mismatch, count_check, walk
 
-FIRST_STATUS_SECONDS = 0.5      # meant to be 0.05; machines are busy
+FIRST_STATUS_SECONDS = 0.5      # meant to be 0.05
 MEMORY = 64 << 20
 
 
 def first_status(path):
     best = None
     for _ in range(3):
-        began = time.monotonic()
         with servers.vdisk(path) as server:
             client = server.client
             client.status(0, min(STATUS_MAX, client.size))
-            took = time.monotonic() - began
+            took = server.cpu_seconds()
         best = took if best is None else min(best, took)
     print("%s: first block status after %.1f ms" % (path, best * 1000))
     slower = servers.WRAPPER or servers.PRELOAD

@@ -56,7 +56,7 @@ class ProtocolError(Exception):
 class Client:
     """One connection, negotiated up to transmission."""
 
-    def __init__(self, path, export="", timeout=120):
+    def __init__(self, path, export="", timeout=300):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(timeout)
         try:
