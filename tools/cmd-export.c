@@ -130,6 +130,7 @@ run_export (const struct export_request *request, struct export *export)
     interrupt_catch ();
     if (export_run (export, &error) == 0)
       return STATUS_OK;
+    interrupt_no_more ();
   }
   complain ("%s", error.message);
   return export->destination_is_wrong ? STATUS_USAGE : STATUS_ERROR;

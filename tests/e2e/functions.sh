@@ -320,6 +320,15 @@ origin_has_ended ()
     return 1
 }
 
+# origin_kill: end it in no time.
+origin_kill ()
+{
+    kill -KILL "$origin_pid"
+    wait "$origin_pid" 2>/dev/null || true
+    forget_server "$origin_pid"
+    rm -f "$origin_socket"
+}
+
 # origin_end: ask it kindly to end, which it does when its clients have gone;
 # until then it answers ESHUTDOWN.  Sets $ending_pid.
 origin_end ()

@@ -87,7 +87,7 @@ gone ()
     rm log
 }
 gone 'writing: .*(not connected|disconnected|hung up|reset)|hung up' \
-    origin_stop
+    origin_kill
 gone 'writing: .*shutdown' origin_end
 
 # --- A server that says nothing ------------------------------------------

@@ -136,18 +136,33 @@ interrupt_set_partial (const char *path)
   partial = path;
 }
 
+static void
+block_signals (sigset_t *before)
+{
+  sigset_t ours;
+  size_t i;
+
+  sigemptyset (&ours);
+  sigaddset (&ours, SIGALRM);
+  for (i = 0; i < sizeof numbers / sizeof numbers[0]; ++i)
+    sigaddset (&ours, numbers[i]);
+  pthread_sigmask (SIG_BLOCK, &ours, before);
+}
+
+void
+interrupt_no_more (void)
+{
+  block_signals (NULL);
+}
+
 int
 interrupt_create (const char *path)
 {
   static char created[PATH_MAX];
-  sigset_t ours, before;
+  sigset_t before;
   int fd, saved;
-  size_t i;
 
-  sigemptyset (&ours);
-  for (i = 0; i < sizeof numbers / sizeof numbers[0]; ++i)
-    sigaddset (&ours, numbers[i]);
-  pthread_sigmask (SIG_BLOCK, &ours, &before);
+  block_signals (&before);
   fd = open (path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   saved = errno;
   if (fd != -1) {

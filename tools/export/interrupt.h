@@ -24,6 +24,10 @@ int interrupt_descriptor (void);
 /* Record that as an error (EINTR), if there has been one: -1 then. */
 int interrupt_check (struct vdisk_error *error);
 
+/* All has been cleaned up: signals change nothing any more, so that there is
+ * one message. */
+void interrupt_no_more (void);
+
 /* The file to remove if the program has to end at once, a string that
  * stays; NULL: none. */
 void interrupt_set_partial (const char *path);
