@@ -75,25 +75,29 @@ visit_mapped (struct vdisk *vdisk, uint64_t offset, uint64_t end,
   return r;
 }
 
-/* Visit [offset, end), which lies in one segment.  Where the segment is
- * damaged, so much may still be whole. */
+/* Visit [*offset, end) as far as the segment that holds *offset goes, and make
+ * *offset where that ends.  Where the segment is damaged, so much may still be
+ * whole. */
 static int
-visit_segment (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+visit_segment (struct vdisk *vdisk, uint64_t *offset, uint64_t end,
                visitor *visit, void *opaque, struct vdisk_error *error)
 {
   struct vdisk_error damage = { 0 };
   struct interval_list list = { 0 };
+  const uint64_t start = *offset;
   struct segment segment;
   int r;
 
-  if (interval_cache_get (vdisk->intervals, offset, &segment,
-                          &damage) == 0) {
-    r = visit_list (vdisk, &segment.intervals, offset, end, visit, opaque,
+  if (interval_cache_get (vdisk->intervals, start, &segment, &damage) == 0) {
+    *offset = end = min_u64 (end, segment.end);
+    r = visit_list (vdisk, &segment.intervals, start, end, visit, opaque,
                     error);
     interval_cache_release (vdisk->intervals, &segment);
     return r;
   }
-  r = visit_mapped (vdisk, offset, end, &list, visit, opaque, error);
+  *offset = end = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
+                                                            start));
+  r = visit_mapped (vdisk, start, end, &list, visit, opaque, error);
   interval_list_free (&list);
   return r;
 }
@@ -117,15 +121,12 @@ int
 walk_cached (struct vdisk *vdisk, uint64_t offset, uint64_t count,
              visitor *visit, void *opaque, struct vdisk_error *error)
 {
-  uint64_t end, next;
+  const uint64_t end = offset + count;
   int r;
 
   r = check_range (vdisk, offset, count, error);
-  for (end = offset + count; offset < end && r == 0; offset = next) {
-    next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
-                                                     offset));
-    r = visit_segment (vdisk, offset, next, visit, opaque, error);
-  }
+  while (offset < end && r == 0)
+    r = visit_segment (vdisk, &offset, end, visit, opaque, error);
   return r == -1 ? -1 : 0;
 }
 
@@ -159,10 +160,8 @@ walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   if (count == 0)
     return 0;
   end = offset + count;
-  next = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
-                                                   offset));
-  r = visit_segment (vdisk, offset, next, visit, opaque, error);
-  for (offset = next; offset < end && r == 0; offset = next) {
+  r = visit_segment (vdisk, &offset, end, visit, opaque, error);
+  for (; offset < end && r == 0; offset = next) {
     next = offset + min_u64 (end - offset,
                              piece - (offset & (piece - 1)));
     r = visit_mapped (vdisk, offset, next, &list, visit, opaque, error);

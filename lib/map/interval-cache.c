@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Segments of the flattened map, kept in a cache by their number. */
+/* Segments of the flattened map, kept in a cache by their offset and size.
+ *
+ * There are two sizes.  Where a small segment, when it is made, turns out to
+ * be of a few intervals, so may what lies around it: if all of the large one
+ * is no more than a small one could be, that is made and kept as well, and
+ * the cache holds the maps of large disks of which little is used, or which
+ * are in one piece.
+ */
 
 #include "map/interval-cache.h"
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,11 +31,24 @@
 #define SEGMENT_SIZE_WORTHWHILE (512 << 10)
 #define SEGMENTS_MIN 4
 
+/* A large segment has so many small ones; it is tried where a small one has
+ * at most so many intervals. */
+#define LARGE_SEGMENTS 16
+#define FEW_INTERVALS 4
+
 struct interval_cache {
   const struct chain *chain;
   struct cache *cache;
   uint64_t disk_size;
-  uint64_t segment_size;
+  uint64_t segment_size, large_size;
+};
+
+/* A segment that is looked for, and made if it is not there. */
+struct wanted {
+  const struct interval_cache *map;
+  uint64_t offset, size;        /* of the segment, aligned */
+  size_t intervals_max;         /* not if it has more */
+  bool is_made;
 };
 
 static uint64_t
@@ -53,6 +75,9 @@ interval_cache_new (const struct chain *chain, size_t budget)
   map->chain = chain;
   map->disk_size = chain_size (chain);
   map->segment_size = choose_segment_size (chain, budget);
+  /* At most 2^62, see LAYER_UNDIVIDED. */
+  map->large_size = map->segment_size <= INT64_MAX / 2 / LARGE_SEGMENTS
+    ? map->segment_size * LARGE_SEGMENTS : map->segment_size;
   map->cache = cache_new (budget);
   if (map->cache == NULL) {
     free (map);
@@ -83,28 +108,37 @@ interval_cache_segment_size (const struct interval_cache *map)
   return map->segment_size;
 }
 
+static uint64_t
+segment_end (const struct interval_cache *map, uint64_t offset,
+             uint64_t size)
+{
+  const uint64_t start = round_down (offset, size);
+
+  return start + min_u64 (size, map->disk_size - start);
+}
+
 uint64_t
 interval_cache_segment_end (const struct interval_cache *map,
                             uint64_t offset)
 {
-  uint64_t start = round_down (offset, map->segment_size);
-
-  return start + min_u64 (map->segment_size, map->disk_size - start);
+  return segment_end (map, offset, map->segment_size);
 }
 
-/* Make segment number 'key': an array of intervals. */
+/* Make a segment: an array of intervals. */
 static void *
 load_segment (void *opaque, uint64_t key, size_t *size,
               struct vdisk_error *error)
 {
-  const struct interval_cache *map = opaque;
-  uint64_t offset = key * map->segment_size;
+  struct wanted *wanted = opaque;
+  const struct interval_cache *map = wanted->map;
+  const uint64_t end = segment_end (map, wanted->offset, wanted->size);
   struct interval_list list = { 0 };
   struct interval *segment = NULL;
 
-  if (chain_map (map->chain, offset,
-                 interval_cache_segment_end (map, offset) - offset,
-                 &list, error) == 0) {
+  (void) key;
+  wanted->is_made = true;
+  if (chain_map (map->chain, wanted->offset, end - wanted->offset, &list,
+                 error) == 0 && list.count <= wanted->intervals_max) {
     /* A copy of the right size: shrinking would leave the heap in pieces. */
     *size = list.count * sizeof *segment;
     segment = malloc (*size);
@@ -117,12 +151,20 @@ load_segment (void *opaque, uint64_t key, size_t *size,
   return segment;
 }
 
-static void
-set_segment (const struct interval_cache *map, uint64_t offset,
-             const struct cache_entry *entry, struct segment *segment)
+/* Sizes are powers of two, offsets less than 2^63: no two segments have the
+ * same key. */
+static uint64_t
+key_of (const struct wanted *wanted)
 {
-  segment->offset = round_down (offset, map->segment_size);
-  segment->end = interval_cache_segment_end (map, offset);
+  return wanted->offset | (wanted->size == wanted->map->large_size);
+}
+
+static void
+set_segment (const struct wanted *wanted, const struct cache_entry *entry,
+             struct segment *segment)
+{
+  segment->offset = wanted->offset;
+  segment->end = segment_end (wanted->map, wanted->offset, wanted->size);
   segment->intervals = (struct interval_list) {
     .at = (struct interval *) entry->value,
     .count = entry->size / sizeof (struct interval),
@@ -134,13 +176,36 @@ int
 interval_cache_get (struct interval_cache *map, uint64_t offset,
                     struct segment *segment, struct vdisk_error *error)
 {
+  struct wanted large = {
+    .map = map, .offset = round_down (offset, map->large_size),
+    .size = map->large_size, .intervals_max = SEGMENT_INTERVALS,
+  };
+  struct wanted small = {
+    .map = map, .offset = round_down (offset, map->segment_size),
+    .size = map->segment_size, .intervals_max = SIZE_MAX,
+  };
+  struct vdisk_error hidden = { 0 };
   const struct cache_entry *entry;
 
-  entry = cache_get (map->cache, offset / map->segment_size, load_segment,
-                     map, error);
+  entry = cache_find (map->cache, key_of (&large));
+  if (entry) {
+    set_segment (&large, entry, segment);
+    return 0;
+  }
+  entry = cache_get (map->cache, key_of (&small), load_segment, &small,
+                     error);
   if (entry == NULL)
     return -1;
-  set_segment (map, offset, entry, segment);
+  set_segment (&small, entry, segment);
+  if (!small.is_made || segment->intervals.count > FEW_INTERVALS ||
+      small.size == large.size)
+    return 0;
+  entry = cache_get (map->cache, key_of (&large), load_segment, &large,
+                     &hidden);
+  if (entry) {
+    interval_cache_release (map, segment);
+    set_segment (&large, entry, segment);
+  }
   return 0;
 }
 

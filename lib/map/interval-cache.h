@@ -42,10 +42,11 @@ int interval_cache_get (struct interval_cache *cache, uint64_t offset,
 void interval_cache_release (struct interval_cache *cache,
                              const struct segment *segment);
 
-/* How large segments are, but for the last of the disk: a power of two. */
+/* How large segments are at the least, but for the last of the disk: a power
+ * of two. */
 uint64_t interval_cache_segment_size (const struct interval_cache *cache);
 
-/* Where the segment that holds the guest offset ends. */
+/* Where the smallest segment that holds the guest offset ends. */
 uint64_t interval_cache_segment_end (const struct interval_cache *cache,
                                      uint64_t offset);
 

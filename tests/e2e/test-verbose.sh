@@ -59,7 +59,7 @@ chain=(
 
 "$VDISK" map -v child.vhd > plain 2> stderr
 tells "${chain[@]/#/^vdisk: debug: }" \
-    '^vdisk: debug: child.vhd: interval cache: 0 hits, 1 misses, 0 evictions, [0-9]+ of 8388608 bytes used'
+    '^vdisk: debug: child.vhd: interval cache: 0 hits, 2 misses, 0 evictions, [0-9]+ of 8388608 bytes used'
 [ "$(wc -l < stderr)" -eq 6 ] || die "$(cat stderr)"
 
 "$VDISK" map child.vhd 2> stderr | cmp - plain

@@ -937,10 +937,12 @@ END_TEST
 /* --- What is mapped for a read --------------------------------------- */
 
 /* With a cache of CACHE_SIZE. */
-#define SEGMENT (UINT64_C (128) * TABLE_GRANULARITY)
+#define SEGMENT (UINT64_C (256) * TABLE_GRANULARITY)
 
 /* Reads in this order, and whether they have to map. */
-static const struct { uint64_t offset, count; bool maps; } few_reads[] = {
+struct few_reads { uint64_t offset, count; bool maps; };
+
+static const struct few_reads dense_reads[] = {
   { SEGMENT + 5000, 1000, true }, { SEGMENT, 1, false },
   { SEGMENT + 9000, 1000, false }, { SEGMENT, SEGMENT, false },
   /* Larger reads, and of two segments. */
@@ -949,27 +951,50 @@ static const struct { uint64_t offset, count; bool maps; } few_reads[] = {
   { 3 * SEGMENT, 1, false },
 };
 
-START_TEST (few_reads_of_many_segments)
-{
-  struct table_image *image = table_new ("top", 300 * SEGMENT);
-  struct model model = { .count = 0 };
-  static uint8_t buffer[SEGMENT];
-  struct vdisk *vdisk;
-  unsigned i;
+/* Where there is little to a segment, one is made for sixteen. */
+static const struct few_reads sparse_reads[] = {
+  { 5 * SEGMENT, 1, true }, { 6 * SEGMENT, 1, false },
+  { 0, 16 * SEGMENT, false }, { 16 * SEGMENT - 1, 2, true },
+  { 31 * SEGMENT, SEGMENT, false }, { 32 * SEGMENT, 1, true },
+};
 
-  table_add (image, VDISK_HOLE, 300 * SEGMENT);
+static void
+check_few_reads (struct table_image *image, const struct few_reads *reads,
+                 size_t count)
+{
+  struct model model = { .count = 0 };
+  static uint8_t buffer[16 * SEGMENT];
+  struct vdisk *vdisk;
+  size_t i;
+
   model_add (&model, image);
   image->wrap = wrap_recorder;
   vdisk = open_model (&model, CACHE_SIZE);
-  for (i = 0; i < sizeof few_reads / sizeof few_reads[0]; ++i) {
+  for (i = 0; i < count; ++i) {
     table_reads = 0;
-    ck_assert_int_eq (vdisk_pread (vdisk, buffer, few_reads[i].count,
-                                   few_reads[i].offset, NULL), 0);
-    ck_assert_msg ((table_reads > 0) == few_reads[i].maps,
-                   "read %u: the table was read %u times", i, table_reads);
+    ck_assert_int_eq (vdisk_pread (vdisk, buffer, reads[i].count,
+                                   reads[i].offset, NULL), 0);
+    ck_assert_msg ((table_reads > 0) == reads[i].maps,
+                   "read %zu: the table was read %u times", i, table_reads);
   }
   vdisk_close (vdisk);
   model_free (&model);
+}
+
+START_TEST (few_reads_of_many_segments)
+{
+  struct table_image *dense = table_new ("dense", 40 * SEGMENT);
+  struct table_image *sparse = table_new ("sparse", 40 * SEGMENT);
+
+  while (table_end (dense) < 40 * SEGMENT) {
+    table_add (dense, VDISK_HOLE, SEGMENT / 8);
+    table_add (dense, VDISK_ZERO, SEGMENT / 8);
+  }
+  check_few_reads (dense, dense_reads,
+                   sizeof dense_reads / sizeof dense_reads[0]);
+  table_add (sparse, VDISK_HOLE, 40 * SEGMENT);
+  check_few_reads (sparse, sparse_reads,
+                   sizeof sparse_reads / sizeof sparse_reads[0]);
 }
 END_TEST
 
