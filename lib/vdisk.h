@@ -289,6 +289,52 @@ int vdisk_check (struct vdisk *vdisk,
                  vdisk_progress_callback *progress_callback, void *opaque,
                  struct vdisk_check *check, struct vdisk_error *error);
 
+/* --- Outputs -------------------------------------------------------------
+ *
+ * An output is a file that is not there: a conversion of the disk, of which
+ * any part can be read, in any order, by any number of threads.  Where each
+ * byte comes from follows from the map of the disk alone, so that the same
+ * image and the same options give the same file, everywhere. */
+struct vdisk_output;
+
+/* The formats there are, NULL-terminated.  Static; do not free. */
+const char *const *vdisk_output_formats (void);
+
+/* Lay out the file of that format.  This walks over the whole map once.
+ * 'options' are strings "NAME=VALUE", NULL-terminated, or NULL: libvdisk(3)
+ * has them for each format.  The disk is the caller's, and must outlive the
+ * output.  NULL on error: EINVAL for a format or value that there is not,
+ * ENOENT for an unknown option. */
+struct vdisk_output *vdisk_output_open (struct vdisk *vdisk,
+                                        const char *format,
+                                        const char *const *options,
+                                        struct vdisk_error *error);
+
+/* Accepts NULL.  No other call may be using the output. */
+void vdisk_output_close (struct vdisk_output *output);
+
+/* The size of the file. */
+uint64_t vdisk_output_size (const struct vdisk_output *output);
+
+/* Read exactly 'count' bytes of the file at 'offset'.  Reading past its end is
+ * EINVAL.  Returns 0, or -1: then the contents of 'buffer' mean nothing. */
+int vdisk_output_pread (struct vdisk_output *output, void *buffer,
+                        size_t count, uint64_t offset,
+                        struct vdisk_error *error);
+
+/* Takes an extent of the file: is it a hole, of which nothing needs be
+ * written, and which reads as zeros?  0 to go on, any other value to stop. */
+typedef int vdisk_output_extent_callback (void *opaque, uint64_t offset,
+                                          uint64_t length, int is_hole);
+
+/* Call 'callback' for extents that tile the range of the file, in ascending
+ * order, neighbours being different.  Returns 0 when the whole range was told
+ * or the callback stopped it, or -1: what was told until then is right. */
+int vdisk_output_extents (struct vdisk_output *output, uint64_t offset,
+                          uint64_t count,
+                          vdisk_output_extent_callback *callback,
+                          void *opaque, struct vdisk_error *error);
+
 #ifdef __cplusplus
 }
 #endif

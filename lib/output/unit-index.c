@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Counts of stored units, and walks between them. */
+
+#include "output/unit-index.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "util/align.h"
+#include "util/error.h"
+#include "util/minmax.h"
+
+/* A count is kept for so many units at the least, and so many of them at the
+ * most. */
+#define STEP_BITS_MIN 9
+#define COUNTS_MAX (1 << 20)
+
+struct unit_index {
+  struct vdisk *disk;
+  unsigned unit_bits, step_bits;
+  enum unit_rule rule;
+  uint64_t units, stored;
+  uint64_t steps;
+  uint64_t *counts;             /* how many are stored before step i; one
+                                   more than there are steps */
+};
+
+/* Takes a run of stored units, the longest there is in the range walked.  0
+ * to go on, 1 to stop. */
+typedef int run_visitor (void *opaque, const struct unit_run *run);
+
+struct walk {
+  const struct unit_index *index;
+  run_visitor *visit;
+  void *opaque;
+  uint64_t end;                 /* a unit */
+  struct unit_run run;          /* found and not visited yet */
+  bool has_stopped;
+};
+
+/* Add the units [first, end), of which the first may be the last of the run
+ * already. */
+static int
+add_units (struct walk *walk, uint64_t first, uint64_t end)
+{
+  struct unit_run *run = &walk->run;
+
+  end = min_u64 (end, walk->end);
+  if (first >= end)
+    return 0;
+  if (run->count > 0 && first > run->first + run->count) {
+    if (walk->visit (walk->opaque, run) != 0) {
+      walk->has_stopped = true;
+      return 1;
+    }
+    run->count = 0;
+  }
+  if (run->count == 0)
+    run->first = first;
+  run->count = end - run->first;
+  return 0;
+}
+
+static int
+take_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  struct walk *walk = opaque;
+  const unsigned bits = walk->index->unit_bits;
+
+  if (extent->kind != VDISK_DATA && extent->kind != VDISK_PACKED)
+    return 0;
+  return add_units (walk, extent->offset >> bits,
+                    ((extent->offset + extent->length - 1) >> bits) + 1);
+}
+
+static bool
+is_end (const struct unit_index *index, uint64_t unit)
+{
+  return index->rule == UNITS_AND_ENDS &&
+    (unit == 0 || unit == index->units - 1);
+}
+
+/* Visit the runs in [from, end). */
+static int
+walk_runs (const struct unit_index *index, uint64_t from, uint64_t end,
+           run_visitor *visit, void *opaque, struct vdisk_error *error)
+{
+  const uint64_t size = vdisk_size (index->disk);
+  const uint64_t start = from << index->unit_bits;
+  struct walk walk = {
+    .index = index, .visit = visit, .opaque = opaque, .end = end,
+  };
+
+  if (from >= end)
+    return 0;
+  if (is_end (index, from))
+    add_units (&walk, from, from + 1);
+  if (vdisk_extents (index->disk, start,
+                     (end == index->units ? size : end << index->unit_bits) -
+                     start, take_extent, &walk, error) == -1)
+    return -1;
+  if (!walk.has_stopped && is_end (index, end - 1))
+    add_units (&walk, end - 1, end);
+  if (!walk.has_stopped && walk.run.count > 0)
+    visit (opaque, &walk.run);
+  return 0;
+}
+
+/* --- Making it ---------------------------------------------------------- */
+
+struct counting {
+  struct unit_index *index;
+  uint64_t step;                /* the next to be counted */
+};
+
+/* What is stored before the steps up to 'unit', if nothing is from where the
+ * last run ended. */
+static void
+count_up_to (struct counting *counting, uint64_t unit)
+{
+  struct unit_index *index = counting->index;
+
+  while (counting->step <= index->steps &&
+         counting->step << index->step_bits <= unit)
+    index->counts[counting->step++] = index->stored;
+}
+
+static int
+count_run (void *opaque, const struct unit_run *run)
+{
+  struct counting *counting = opaque;
+  struct unit_index *index = counting->index;
+  const uint64_t end = run->first + run->count;
+
+  count_up_to (counting, run->first);
+  for (; counting->step <= index->steps &&
+         counting->step << index->step_bits < end; counting->step++)
+    index->counts[counting->step] = index->stored +
+      ((counting->step << index->step_bits) - run->first);
+  index->stored += run->count;
+  return 0;
+}
+
+struct unit_index *
+unit_index_new (struct vdisk *disk, uint64_t unit_size, enum unit_rule rule,
+                struct vdisk_error *error)
+{
+  struct unit_index *index = calloc (1, sizeof *index);
+  struct counting counting = { .index = index };
+
+  if (index == NULL)
+    goto no_memory;
+  index->disk = disk;
+  index->rule = rule;
+  index->unit_bits = log2_of (unit_size);
+  index->units = divide_up (vdisk_size (disk), unit_size);
+  index->step_bits = STEP_BITS_MIN;
+  while (index->units >> index->step_bits >= COUNTS_MAX)
+    index->step_bits++;
+  index->steps = divide_up (index->units, UINT64_C (1) << index->step_bits);
+  index->counts = calloc (index->steps + 1, sizeof index->counts[0]);
+  if (index->counts == NULL)
+    goto no_memory;
+  if (walk_runs (index, 0, index->units, count_run, &counting, error) == -1) {
+    unit_index_free (index);
+    return NULL;
+  }
+  count_up_to (&counting, UINT64_MAX);
+  return index;
+
+ no_memory:
+  unit_index_free (index);
+  error_no_memory (error, "output");
+  return NULL;
+}
+
+void
+unit_index_free (struct unit_index *index)
+{
+  if (index)
+    free (index->counts);
+  free (index);
+}
+
+/* --- Asking it ---------------------------------------------------------- */
+
+uint64_t
+unit_index_unit_size (const struct unit_index *index)
+{
+  return UINT64_C (1) << index->unit_bits;
+}
+
+uint64_t
+unit_index_units (const struct unit_index *index)
+{
+  return index->units;
+}
+
+uint64_t
+unit_index_stored (const struct unit_index *index)
+{
+  return index->stored;
+}
+
+static int
+sum_run (void *opaque, const struct unit_run *run)
+{
+  uint64_t *sum = opaque;
+
+  *sum += run->count;
+  return 0;
+}
+
+int
+unit_index_rank (const struct unit_index *index, uint64_t unit,
+                 uint64_t *rank, struct vdisk_error *error)
+{
+  const uint64_t step = unit >> index->step_bits;
+
+  *rank = index->counts[step];
+  /* What is stored in the step may be known without looking. */
+  if (step == index->steps || index->counts[step + 1] == *rank)
+    return 0;
+  return walk_runs (index, step << index->step_bits, unit, sum_run, rank,
+                    error);
+}
+
+/* The last step before which no more than 'rank' are stored. */
+static uint64_t
+find_step (const struct unit_index *index, uint64_t rank)
+{
+  uint64_t low = 0, high = index->steps;
+
+  while (high - low > 1) {
+    const uint64_t middle = low + (high - low) / 2;
+
+    if (index->counts[middle] <= rank)
+      low = middle;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+struct selecting {
+  uint64_t left;                /* to be passed over */
+  uint64_t unit;
+  bool is_found;
+};
+
+static int
+pass_run (void *opaque, const struct unit_run *run)
+{
+  struct selecting *selecting = opaque;
+
+  if (selecting->left < run->count) {
+    selecting->unit = run->first + selecting->left;
+    selecting->is_found = true;
+    return 1;
+  }
+  selecting->left -= run->count;
+  return 0;
+}
+
+int
+unit_index_select (const struct unit_index *index, uint64_t rank,
+                   uint64_t *unit, struct vdisk_error *error)
+{
+  const uint64_t step = find_step (index, rank);
+  struct selecting selecting = { .left = rank - index->counts[step] };
+  const uint64_t end = min_u64 (index->units, (step + 1) << index->step_bits);
+
+  if (walk_runs (index, step << index->step_bits, end, pass_run, &selecting,
+                 error) == -1)
+    return -1;
+  if (!selecting.is_found)
+    return error_set (error, EIO, "%s: the map has changed while it was read",
+                      vdisk_layer_file (index->disk, 0));
+  *unit = selecting.unit;
+  return 0;
+}
+
+static int
+take_run (void *opaque, const struct unit_run *run)
+{
+  *(struct unit_run *) opaque = *run;
+  return 1;
+}
+
+int
+unit_index_next_run (const struct unit_index *index, uint64_t from,
+                     uint64_t end, struct unit_run *run,
+                     struct vdisk_error *error)
+{
+  run->count = 0;
+  end = min_u64 (end, index->units);
+  /* Pass over steps in which nothing is stored. */
+  while (from < end) {
+    const uint64_t step = from >> index->step_bits;
+
+    if (index->counts[step + 1] > index->counts[step])
+      break;
+    from = (step + 1) << index->step_bits;
+  }
+  return walk_runs (index, from, end, take_run, run, error);
+}
