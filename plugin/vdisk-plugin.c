@@ -33,6 +33,8 @@
 #define PREFERRED_MIN 512
 #define PREFERRED_MAX (256 << 10)
 
+#define AS_OPTIONS_MAX 32
+
 /* nbdkit -D vdisk.slow=MILLISECONDS sets it. */
 extern int vdisk_debug_slow;
 int vdisk_debug_slow;
@@ -40,6 +42,13 @@ int vdisk_debug_slow;
 static char *filename;          /* or NBD URI */
 static struct vdisk_options *options;
 static struct vdisk *vdisk;
+
+/* What is served is the disk, or the file that it would be in another
+ * format. */
+static char *as_format;         /* NULL: the disk */
+static char *as_options[AS_OPTIONS_MAX + 1];
+static size_t as_option_count;
+static struct vdisk_output *output;
 
 /* nbdkit knows where errors go (--log), and nothing between them and debug
  * messages. */
@@ -77,8 +86,12 @@ vdisk_load (void)
 static void
 vdisk_unload (void)
 {
+  vdisk_output_close (output);
   vdisk_close (vdisk);
   vdisk_options_free (options);
+  while (as_option_count > 0)
+    free (as_options[--as_option_count]);
+  free (as_format);
   free (filename);
 }
 
@@ -92,7 +105,42 @@ vdisk_dump_plugin (void)
     printf ("vdisk_format_%s=yes\n", *names);
   for (names = vdisk_compression_libraries (); *names; ++names)
     printf ("vdisk_%s=yes\n", *names);
+  for (names = vdisk_output_formats (); *names; ++names)
+    printf ("vdisk_as_%s=yes\n", *names);
   printf ("vdisk_nbd=yes\n");
+}
+
+static int
+set_as (const char *value)
+{
+  free (as_format);
+  as_format = strdup (value);
+  if (as_format == NULL)
+    nbdkit_error ("out of memory");
+  return as_format ? 0 : -1;
+}
+
+/* NAME=VALUE, or several with commas between them. */
+static int
+add_as_options (const char *value)
+{
+  while (*value) {
+    const size_t length = strcspn (value, ",");
+
+    if (as_option_count == AS_OPTIONS_MAX) {
+      nbdkit_error ("as-options: there are more than %d", AS_OPTIONS_MAX);
+      return -1;
+    }
+    as_options[as_option_count] = strndup (value, length);
+    if (as_options[as_option_count] == NULL) {
+      nbdkit_error ("out of memory");
+      return -1;
+    }
+    as_option_count++;
+    value += length;
+    value += *value == ',';
+  }
+  return 0;
 }
 
 static int
@@ -112,6 +160,10 @@ vdisk_config (const char *key, const char *value)
       nbdkit_error ("out of memory");
     return filename ? 0 : -1;
   }
+  if (strcmp (key, "as") == 0)
+    return set_as (value);
+  if (strcmp (key, "as-options") == 0)
+    return add_as_options (value);
   if (vdisk_options_set (options, key, value, &error) == -1) {
     nbdkit_error ("%s", error.message);
     return -1;
@@ -127,6 +179,10 @@ vdisk_config_complete (void)
                   "[file=]PATH");
     return -1;
   }
+  if (as_format == NULL && as_option_count > 0) {
+    nbdkit_error ("as-options needs as=FORMAT");
+    return -1;
+  }
   return 0;
 }
 
@@ -134,6 +190,10 @@ vdisk_config_complete (void)
   "[file=]<PATH>|<URI>    (required) The image to serve: a file, or what an\n" \
   "                       NBD server serves, which is raw unless format says\n" \
   "                       otherwise.\n" \
+  "as=<FORMAT>            Serve not the disk, but the file that it would be\n" \
+  "                       converted to: raw, ...\n" \
+  "as-options=<NAME>=<VALUE>[,...]\n" \
+  "                       Options of that format.\n" \
   "format=auto|vhd|qcow2|qed|raw\n" \
   "                       Its format (default: auto; raw is never guessed).\n" \
   "backing-dir=<DIR>      References may also lead into this directory;\n" \
@@ -158,6 +218,14 @@ vdisk_get_ready (void)
     nbdkit_error ("%s", error.message);
     return -1;
   }
+  if (as_format == NULL)
+    return 0;
+  output = vdisk_output_open (vdisk, as_format,
+                              (const char *const *) as_options, &error);
+  if (output == NULL) {
+    nbdkit_error ("as=%s: %s", as_format, error.message);
+    return -1;
+  }
   return 0;
 }
 
@@ -175,8 +243,9 @@ vdisk_export_description (void *handle)
   char text[64];
 
   (void) handle;
-  snprintf (text, sizeof text, "%s disk image, %u layer%s",
-            vdisk_layer_format (vdisk, 0), layers, layers == 1 ? "" : "s");
+  snprintf (text, sizeof text, "%s disk image, %u layer%s%s%.16s",
+            vdisk_layer_format (vdisk, 0), layers, layers == 1 ? "" : "s",
+            output ? ", as " : "", output ? as_format : "");
   return nbdkit_strdup_intern (text);
 }
 
@@ -184,7 +253,7 @@ static int64_t
 vdisk_get_size (void *handle)
 {
   (void) handle;
-  return vdisk_size (vdisk);
+  return output ? vdisk_output_size (output) : vdisk_size (vdisk);
 }
 
 static int
@@ -243,7 +312,7 @@ static int
 vdisk_can_cache (void *handle)
 {
   (void) handle;
-  return NBDKIT_CACHE_NATIVE;
+  return output ? NBDKIT_CACHE_NONE : NBDKIT_CACHE_NATIVE;
 }
 
 static int
@@ -260,11 +329,13 @@ vdisk_plugin_pread (void *handle, void *buf, uint32_t count,
 {
   struct vdisk_error error;
 
+  int r;
+
   (void) handle;
   (void) flags;
-  if (vdisk_pread (vdisk, buf, count, offset, &error) == -1)
-    return failed (&error);
-  return 0;
+  r = output ? vdisk_output_pread (output, buf, count, offset, &error)
+    : vdisk_pread (vdisk, buf, count, offset, &error);
+  return r == -1 ? failed (&error) : 0;
 }
 
 /* Extents on their way to nbdkit.  Neighbours of one type are joined
@@ -295,11 +366,8 @@ add_pending (struct reply *reply)
 }
 
 static int
-take_extent (void *opaque, const struct vdisk_extent *extent)
+add_extent (struct reply *reply, uint64_t length, uint32_t type)
 {
-  struct reply *reply = opaque;
-  const uint32_t type = vdisk_extent_nbd_flags (extent);
-
   if (type != reply->type) {
     if (add_pending (reply) == -1 ||
         (reply->added > 0 && reply->only_one) ||
@@ -307,8 +375,24 @@ take_extent (void *opaque, const struct vdisk_extent *extent)
       return 1;
     reply->type = type;
   }
-  reply->end = extent->offset + extent->length;
+  reply->end += length;
   return 0;
+}
+
+static int
+take_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  return add_extent (opaque, extent->length,
+                     vdisk_extent_nbd_flags (extent));
+}
+
+static int
+take_output_extent (void *opaque, uint64_t offset, uint64_t length,
+                    int is_hole)
+{
+  (void) offset;
+  return add_extent (opaque, length,
+                     is_hole ? VDISK_NBD_HOLE | VDISK_NBD_ZERO : 0);
 }
 
 static int
@@ -323,7 +407,10 @@ vdisk_plugin_extents (void *handle, uint32_t count, uint64_t offset,
   int r;
 
   (void) handle;
-  r = vdisk_extents (vdisk, offset, count, take_extent, &reply, &error);
+  r = output
+    ? vdisk_output_extents (output, offset, count, take_output_extent,
+                            &reply, &error)
+    : vdisk_extents (vdisk, offset, count, take_extent, &reply, &error);
   if (reply.failed || add_pending (&reply) == -1)
     return -1;
   /* A reply may be shorter than the request: what comes before damage is

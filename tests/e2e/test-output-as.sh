@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# nbdkit vdisk as=FORMAT: the file that 'vdisk export' writes, served.
+
+. "$(dirname "$0")/functions.sh"
+requires nbdcopy --version
+export VDISK=${VDISK:-$top/tools/vdisk}
+
+qemu-img create -q -f qcow2 disk.qcow2 7000001
+qemu-io -f qcow2 -c 'write -q -P 1 0 100k' -c 'write -q -P 2 3M 1M' \
+    -c 'write -q -z 5M 64k' -c 'write -q -P 3 6834k 512' disk.qcow2
+qemu-img convert -f qcow2 -O raw disk.qcow2 disk.raw
+
+# served FORMAT [OPTION]: the file is that of 'vdisk export', also where its
+# parts are asked for in any order, and its holes are zeros.
+served ()
+{
+    local format=$1 option=${2:-} params=("as=$1")
+
+    "$VDISK" export -O "$format" ${option:+"--$option"} disk.qcow2 wanted
+    [ -z "$option" ] || params+=("as-options=$option")
+    with_vdisk disk.qcow2 "${params[@]}" -- same_file
+    checked "as=$format $option"
+}
+
+same_file ()
+{
+    nbdcopy "$uri" copied
+    cmp wanted copied
+    nbdcopy --allocated --request-size=4096 "$uri" copied
+    cmp wanted copied
+    python3 "$e2e/parts.py" "$socket" wanted
+}
+
+for format in $(nbdkit --dump-plugin "$PLUGIN" |
+    sed -n 's/^vdisk_as_\(.*\)=yes$/\1/p')
+do
+    case $format in
+        vhd) served vhd uuid=00112233-4455-6677-8899-aabbccddeeff ;;
+        *)   served "$format" ;;
+    esac
+done
+
+fails_with "as=tar: output 'tar': there is no such format" \
+    nbdkit -U - "$PLUGIN" disk.qcow2 as=tar --run true
+fails_with "as=raw: output raw: there is no option 'x'" \
+    nbdkit -U - "$PLUGIN" disk.qcow2 as=raw as-options=x=1 --run true
+fails_with 'as-options needs as=FORMAT' \
+    nbdkit -U - "$PLUGIN" disk.qcow2 as-options=x=1 --run true
