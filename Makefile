@@ -23,8 +23,8 @@ OBJ := $(or $(O),build/)obj
 CFLAGS    ?= -O2 -g
 WARNINGS  := -Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes \
              -Wmissing-prototypes -Wwrite-strings -Wformat=2
-LIB_PKGS  := libdeflate libzstd jansson libnbd
-TOOL_PKGS := libarchive libxxhash libnbd nettle zlib
+LIB_PKGS  := libdeflate libzstd jansson libnbd libxxhash nettle
+TOOL_PKGS := libarchive libnbd zlib
 override CFLAGS += -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
              -DVDISK_VERSION='"$(VERSION)"' $(WARNINGS) -Ilib -fPIC \
              -pthread -MMD -MP \

@@ -15,7 +15,7 @@
 #include "util/minmax.h"
 
 static const struct output_format *const formats[] = {
-  &output_raw, NULL,
+  &output_raw, &output_xva, NULL,
 };
 
 const char *const *

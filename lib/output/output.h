@@ -81,6 +81,7 @@ struct output_format {
 };
 
 extern const struct output_format output_raw;
+extern const struct output_format output_xva;
 
 /* --- For formats -------------------------------------------------------- */
 

@@ -11,16 +11,16 @@ qemu-io -f qcow2 -c 'write -q -P 1 0 100k' -c 'write -q -P 2 3M 1M' \
     -c 'write -q -z 5M 64k' -c 'write -q -P 3 6834k 512' disk.qcow2
 qemu-img convert -f qcow2 -O raw disk.qcow2 disk.raw
 
-# served FORMAT [OPTION]: the file is that of 'vdisk export', also where its
+# served FORMAT [OPTION [IMAGE]]: the file is that of 'vdisk export', also where its
 # parts are asked for in any order, and its holes are zeros.
 served ()
 {
-    local format=$1 option=${2:-} params=("as=$1")
+    local format=$1 option=${2:-} image=${3:-disk.qcow2} params=("as=$1")
 
-    "$VDISK" export -O "$format" ${option:+"--$option"} disk.qcow2 wanted
+    "$VDISK" export -O "$format" ${option:+"--$option"} "$image" wanted
     [ -z "$option" ] || params+=("as-options=$option")
-    with_vdisk disk.qcow2 "${params[@]}" -- same_file
-    checked "as=$format $option"
+    with_vdisk "$image" "${params[@]}" -- same_file
+    checked "as=$format $option $image"
 }
 
 same_file ()
@@ -39,6 +39,18 @@ do
         vhd) served vhd uuid=00112233-4455-6677-8899-aabbccddeeff ;;
         *)   served "$format" ;;
     esac
+done
+
+served xva checksum=sha1
+served xva prefix=Ref:77
+printf '%s' '<value><struct/></value>' > ova.xml
+served xva ova-xml=ova.xml
+for size in 1 511 512 513 1048575 1048576 1048577 3145729; do
+    qemu-img create -q -f qcow2 "size$size.qcow2" 4M
+    qemu-io -f qcow2 -c "write -q -P 5 $((size / 2)) 1" "size$size.qcow2"
+    qemu-img resize -q -f qcow2 --shrink "size$size.qcow2" "$size" ||
+        "$VDISK" info "size$size.qcow2"
+    served xva '' "size$size.qcow2"
 done
 
 fails_with "as=tar: output 'tar': there is no such format" \

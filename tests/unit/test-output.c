@@ -249,6 +249,8 @@ static const struct {
   const char *options[4];
 } outputs[] = {
   { "raw", { NULL } },
+  { "xva", { NULL } },
+  { "xva", { "prefix=Ref:12", "checksum=sha1", NULL } },
 };
 
 START_TEST (any_part)
