@@ -226,16 +226,17 @@ write_start (struct packed *packed, struct vdisk_error *error)
   const uint64_t size = layout->cluster_size;
   const uint64_t table_offset = size;
   const uint64_t l1_offset = (1 + layout->table_clusters) * size;
-  struct export *export = packed->export;
-  struct sink *sink = export->sink;
+  const struct qcow2_settings settings =
+    qcow2_settings_of (packed->export->options);
+  struct sink *sink = packed->export->sink;
 
   if (qcow2_space_finish (packed->space, table_offset, &sink->position,
                           error) == -1 ||
       sink_write (sink, packed->l1, layout->l1_clusters * size, l1_offset,
                   error) == -1 ||
-      qcow2_make_header (export, layout, table_offset,
-                         layout->l1_clusters > 0 ? l1_offset : 0,
-                         (uint8_t *) packed->l2, error) == -1)
+      qcow2_make_header (packed->export->disks[0], &settings, layout,
+                         table_offset, layout->l1_clusters > 0 ? l1_offset
+                         : 0, (uint8_t *) packed->l2, error) == -1)
     return -1;
   return sink_write (sink, packed->l2, size, 0, error);
 }

@@ -96,19 +96,15 @@ static int
 plan_layout (struct export *export, struct qcow2_layout *layout,
              struct vdisk_error *error)
 {
-  if (qcow2_layout_init (layout, export, error) == -1 ||
+  const struct qcow2_settings settings = qcow2_settings_of (export->options);
+
+  if (qcow2_layout_init (layout, export->disks[0], &settings, error) == -1 ||
       count_clusters (export, layout, error) == -1)
     return -1;
-  return qcow2_layout_refcounts (layout, 1 + layout->l1_clusters +
+  return qcow2_layout_refcounts (layout, export->disks[0],
+                                 1 + layout->l1_clusters +
                                  layout->l2_clusters +
                                  layout->data_clusters, error);
-}
-
-static uint64_t
-all_clusters (const struct qcow2_layout *layout)
-{
-  return 1 + layout->table_clusters + layout->block_clusters +
-    layout->l1_clusters + layout->l2_clusters + layout->data_clusters;
 }
 
 /* Find out before anything is written whether all fits in the header. */
@@ -116,11 +112,13 @@ static int
 check_header (const struct export *export,
               const struct qcow2_layout *layout, struct vdisk_error *error)
 {
+  const struct qcow2_settings settings = qcow2_settings_of (export->options);
   CLEANUP_FREE uint8_t *cluster = malloc (layout->cluster_size);
 
   if (cluster == NULL)
     return error_no_memory (error, "export");
-  return qcow2_make_header (export, layout, 0, 0, cluster, error);
+  return qcow2_make_header (export->disks[0], &settings, layout, 0, 0,
+                            cluster, error);
 }
 
 static int
@@ -137,7 +135,7 @@ qcow2_plan (struct export *export, struct vdisk_error *error)
     return -1;
   if (check_header (export, layout, error) == -1)
     return -1;
-  export->size = all_clusters (layout) * layout->cluster_size;
+  export->size = qcow2_all_clusters (layout) * layout->cluster_size;
   if (!has_own_data (export))
     return 0;
   if (find_units (export, &units, error) == -1 ||
@@ -153,17 +151,16 @@ static int
 write_header (struct export *export, const struct qcow2_layout *layout,
               struct vdisk_error *error)
 {
+  const struct qcow2_settings settings = qcow2_settings_of (export->options);
   const uint64_t size = layout->cluster_size;
-  const uint64_t l1_offset = (1 + layout->table_clusters +
-                              layout->block_clusters) * size;
   uint8_t *cluster = malloc (size);
   int r;
 
   if (cluster == NULL)
     return error_no_memory (error, "export");
-  r = qcow2_make_header (export, layout, size,
-                         layout->l1_clusters > 0 ? l1_offset : 0, cluster,
-                         error);
+  r = qcow2_make_header (export->disks[0], &settings, layout, size,
+                         layout->l1_clusters > 0 ? qcow2_l1_offset (layout)
+                         : 0, cluster, error);
   if (r == 0)
     r = sink_put (export->sink, cluster, size, error);
   free (cluster);
@@ -255,7 +252,7 @@ write_refcount_blocks (struct export *export,
                        struct vdisk_error *error)
 {
   const uint64_t entries = qcow2_block_entries (layout);
-  uint64_t left = all_clusters (layout), i, k;
+  uint64_t left = qcow2_all_clusters (layout), i, k;
   uint8_t *block = calloc (1, layout->cluster_size);
   int r = block ? 0 : error_no_memory (error, "export");
 

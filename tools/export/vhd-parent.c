@@ -19,8 +19,6 @@
 #include "util/align.h"
 #include "util/cleanup.h"
 
-#define EPOCH 946684800                 /* 2000-01-01 UTC */
-
 /* --- Who the parent is -------------------------------------------------- */
 
 static int
@@ -40,7 +38,7 @@ parse_identity (struct vhd_parent *parent, const char *uuid,
   }
   if (strptime (time_stamp, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL)
     return -1;
-  parent->time_stamp = timegm (&tm) - EPOCH;
+  parent->time_stamp = timegm (&tm) - VHD_EPOCH;
   return 0;
 }
 

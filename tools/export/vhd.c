@@ -24,17 +24,11 @@
 #include "util/iszero.h"
 #include "util/minmax.h"
 
-#define LOCATORS_OFFSET \
-  (sizeof (struct vhd_footer) + sizeof (struct vhd_dynamic_header))
-
 struct vhd {
   struct export *export;
   struct vhd_footer footer;
   struct vhd_parent parent;     /* of differencing disks */
-  uint64_t block_size;
-  uint64_t bitmap_size;         /* of a block: whole sectors */
-  uint64_t block_count;         /* of the disk */
-  uint64_t table_offset, table_size;    /* of the BAT, whole sectors */
+  struct vhd_layout layout;
   be32 *late_table;             /* if the BAT is written last: 0 where a
                                    block is unused */
 };
@@ -45,58 +39,24 @@ writes_table_last (const struct export *export)
   return export->options->detect_zeroes && !export->options->fixed;
 }
 
-/* --- Planning ----------------------------------------------------------- */
-
-static int
-check_disk_size (const struct export *export, struct vdisk_error *error)
+static struct vhd_settings
+settings_of (const struct export_options *options)
 {
-  const uint64_t size = vdisk_size (export->disks[0]);
-
-  if (size > VHD_DISK_SIZE_MAX)
-    return error_set (error, EFBIG, "%s: the disk has %" PRIu64 " bytes, a "
-                      "VHD can hold at most %" PRIu64 " (2040 GiB)",
-                      vdisk_layer_file (export->disks[0], 0), size,
-                      VHD_DISK_SIZE_MAX);
-  if (size == 0)
-    return error_set (error, EINVAL, "%s: the disk is empty, which no VHD "
-                      "can be", vdisk_layer_file (export->disks[0], 0));
-  return 0;
+  return (struct vhd_settings) {
+    .block_size = options->block_size, .fixed = options->fixed,
+    .uuid = options->uuid, .round = options->round,
+  };
 }
+
+/* --- Planning ----------------------------------------------------------- */
 
 static int
 find_units (struct vhd *vhd, struct units *units, struct vdisk_error *error)
 {
-  if (export_units (vhd->export, vhd->block_size, units, error) == -1)
+  if (export_units (vhd->export, vhd->layout.block_size, units, error) == -1)
     return -1;
   /* There are no other zeros in a VHD. */
   units->zeros_are_data = true;
-  return 0;
-}
-
-static void
-lay_out (struct vhd *vhd)
-{
-  const uint64_t size = vhd_recorded_size (vhd->export);
-
-  vhd->block_size = vhd->export->options->block_size;
-  vhd->bitmap_size = round_up (vhd->block_size / VHD_SECTOR_SIZE / 8,
-                               VHD_SECTOR_SIZE);
-  vhd->block_count = divide_up (size, vhd->block_size);
-  vhd->table_offset = LOCATORS_OFFSET +
-    max_u64 (vhd->parent.data_size, VHD_SECTOR_SIZE);
-  vhd->table_size = round_up (vhd->block_count * sizeof (be32),
-                              VHD_SECTOR_SIZE);
-}
-
-/* The BAT counts sectors, in 32 bits. */
-static int
-check_file_size (const struct vhd *vhd, struct vdisk_error *error)
-{
-  if (vhd->export->size / VHD_SECTOR_SIZE >= VHD_BAT_UNUSED)
-    return error_set (error, EFBIG, "%s: with --block-size=%" PRIu64 " a "
-                      "VHD of it would have %" PRIu64 " bytes: the limit is "
-                      "2 TiB", vdisk_layer_file (vhd->export->disks[0], 0),
-                      vhd->block_size, vhd->export->size);
   return 0;
 }
 
@@ -104,22 +64,31 @@ static int
 plan_blocks (struct vhd *vhd, struct vdisk_error *error)
 {
   struct export *export = vhd->export;
+  const struct vhd_settings settings = settings_of (export->options);
   struct unit_count count;
   struct units units;
 
   if (export->base &&
-      vhd_parent_describe (&vhd->parent, export, LOCATORS_OFFSET,
+      vhd_parent_describe (&vhd->parent, export, VHD_LOCATORS_OFFSET,
                            error) == -1)
     return -1;
-  lay_out (vhd);
+  vhd_layout_init (&vhd->layout, export->disks[0], &settings,
+                   vhd->parent.data_size);
   if (find_units (vhd, &units, error) == -1 ||
       export_count_units (&units, &count, error) == -1)
     return -1;
   export->total = count.bytes;
-  export->size = vhd->table_offset + vhd->table_size +
-    count.units * (vhd->bitmap_size + vhd->block_size) +
-    sizeof (struct vhd_footer);
-  return check_file_size (vhd, error);
+  export->size = vhd_file_size (&vhd->layout, export->disks[0], count.units,
+                                error);
+  return export->size == 0 ? -1 : 0;
+}
+
+static uint64_t
+recorded_size (const struct export *export)
+{
+  const struct vhd_settings settings = settings_of (export->options);
+
+  return vhd_recorded_size (export->disks[0], &settings);
 }
 
 static int
@@ -127,26 +96,28 @@ plan_fixed (struct export *export, struct vdisk_error *error)
 {
   if (raw_plan (export, error) == -1)
     return -1;
-  export->size = vhd_recorded_size (export) + sizeof (struct vhd_footer);
+  export->size = recorded_size (export) + sizeof (struct vhd_footer);
   return 0;
 }
 
 static int
 vhd_plan (struct export *export, struct vdisk_error *error)
 {
-  const bool fixed = export->options->fixed;
+  const struct vhd_settings settings = settings_of (export->options);
   struct vhd *vhd = calloc (1, sizeof *vhd);
 
   export->state = vhd;
   if (vhd == NULL)
     return error_no_memory (error, "export");
   vhd->export = export;
-  if (check_disk_size (export, error) == -1 ||
-      vhd_make_footer (&vhd->footer, export, fixed ? VHD_FIXED
+  if (vhd_check_disk_size (export->disks[0], error) == -1 ||
+      vhd_make_footer (&vhd->footer, export->disks[0], &settings,
+                       settings.fixed ? VHD_FIXED
                        : export->base ? VHD_DIFFERENCING : VHD_DYNAMIC,
                        error) == -1)
     return -1;
-  return fixed ? plan_fixed (export, error) : plan_blocks (vhd, error);
+  return settings.fixed ? plan_fixed (export, error)
+    : plan_blocks (vhd, error);
 }
 
 /* --- Before the blocks -------------------------------------------------- */
@@ -165,13 +136,14 @@ put_header (struct vhd *vhd, struct vdisk_error *error)
   struct sink *sink = export->sink;
   struct vhd_dynamic_header header;
 
-  vhd_make_header (&header, vhd->table_offset, vhd->block_count,
-                   vhd->block_size, export->base ? &vhd->parent : NULL);
+  vhd_make_header (&header, &vhd->layout, export->base ? &vhd->parent
+                   : NULL);
   if (put_footer (vhd, error) == -1 ||
       sink_put (sink, &header, sizeof header, error) == -1 ||
       sink_put (sink, vhd->parent.data, vhd->parent.data_size, error) == -1)
     return -1;
-  return sink_put_zeros (sink, vhd->table_offset - sink->position, error);
+  return sink_put_zeros (sink, vhd->layout.table_offset - sink->position,
+                         error);
 }
 
 #define PART_ENTRIES 16384
@@ -228,9 +200,9 @@ put_table (struct vhd *vhd, const struct units *units,
   if (table == NULL)
     return error_no_memory (error, "export");
   table->sink = vhd->export->sink;
-  table->end = vhd->table_size / sizeof (be32);
-  table->sector = (vhd->table_offset + vhd->table_size) / VHD_SECTOR_SIZE;
-  table->stride = (vhd->bitmap_size + vhd->block_size) / VHD_SECTOR_SIZE;
+  table->end = vhd->layout.table_size / sizeof (be32);
+  table->sector = vhd_blocks_offset (&vhd->layout) / VHD_SECTOR_SIZE;
+  table->stride = vhd_stride (&vhd->layout) / VHD_SECTOR_SIZE;
   clear_part (table);
   r = units_walk (units, add_entries, table, error);
   while (r == 0 && table->position < table->end)
@@ -241,13 +213,6 @@ put_table (struct vhd *vhd, const struct units *units,
 }
 
 /* --- Blocks ------------------------------------------------------------- */
-
-static void
-set_bits (uint8_t *bitmap, uint64_t first, uint64_t end)
-{
-  for (; first < end; ++first)
-    bitmap[first / 8] |= 0x80 >> first % 8;
-}
 
 /* A thread's work on a block. */
 struct block {
@@ -264,7 +229,7 @@ mark_extent (void *opaque, const struct vdisk_extent *extent)
   const uint64_t start = extent->offset - block->offset;
 
   if (extent->kind == VDISK_DATA || extent->kind == VDISK_PACKED)
-    set_bits (block->bitmap, start / VHD_SECTOR_SIZE,
+    vhd_set_bits (block->bitmap, start / VHD_SECTOR_SIZE,
               divide_up (start + extent->length, VHD_SECTOR_SIZE));
   return 0;
 }
@@ -273,12 +238,12 @@ mark_extent (void *opaque, const struct vdisk_extent *extent)
 static void
 mark_contents (const struct block *block)
 {
-  const uint64_t sectors = block->vhd->block_size / VHD_SECTOR_SIZE;
+  const uint64_t sectors = block->vhd->layout.block_size / VHD_SECTOR_SIZE;
   uint64_t i;
 
   for (i = 0; i < sectors; ++i)
     if (!is_zero (block->data + i * VHD_SECTOR_SIZE, VHD_SECTOR_SIZE))
-      set_bits (block->bitmap, i, i + 1);
+      vhd_set_bits (block->bitmap, i, i + 1);
 }
 
 /* Read what there is of a block, and zeros past the end of the disk. */
@@ -288,9 +253,9 @@ read_block (struct vdisk *disk, const struct block *block, uint8_t *to,
 {
   const uint64_t size = vdisk_size (disk);
   const uint64_t left = block->offset < size ? size - block->offset : 0;
-  const uint64_t present = min_u64 (block->vhd->block_size, left);
+  const uint64_t present = min_u64 (block->vhd->layout.block_size, left);
 
-  memset (to + present, 0, block->vhd->block_size - present);
+  memset (to + present, 0, block->vhd->layout.block_size - present);
   return present == 0 ? 0
     : vdisk_pread (disk, to, present, block->offset, error);
 }
@@ -300,8 +265,8 @@ static int
 mark_differences (const struct block *block, uint8_t *parent,
                   struct vdisk_error *error)
 {
-  const uint64_t size = vhd_recorded_size (block->vhd->export);
-  const uint64_t sectors = min_u64 (block->vhd->block_size,
+  const uint64_t size = recorded_size (block->vhd->export);
+  const uint64_t sectors = min_u64 (block->vhd->layout.block_size,
                                     size - block->offset) / VHD_SECTOR_SIZE;
   uint64_t i;
 
@@ -310,7 +275,7 @@ mark_differences (const struct block *block, uint8_t *parent,
   for (i = 0; i < sectors; ++i)
     if (memcmp (block->data + i * VHD_SECTOR_SIZE,
                 parent + i * VHD_SECTOR_SIZE, VHD_SECTOR_SIZE) != 0)
-      set_bits (block->bitmap, i, i + 1);
+      vhd_set_bits (block->bitmap, i, i + 1);
   return 0;
 }
 
@@ -322,15 +287,16 @@ make_block (void *opaque, struct piece *piece, struct vdisk_error *error)
   struct vdisk *disk = vhd->export->disks[0];
   struct block block = {
     .vhd = vhd, .offset = range->offset, .bitmap = piece->buffer,
-    .data = piece->buffer + vhd->bitmap_size,
+    .data = piece->buffer + vhd->layout.bitmap_size,
   };
 
-  piece->size = vhd->bitmap_size + vhd->block_size;
-  memset (block.bitmap, 0, vhd->bitmap_size);
+  piece->size = vhd_stride (&vhd->layout);
+  memset (block.bitmap, 0, vhd->layout.bitmap_size);
   if (read_block (disk, &block, block.data, error) == -1)
     return -1;
   if (vhd->export->base)
-    return mark_differences (&block, block.data + vhd->block_size, error);
+    return mark_differences (&block, block.data + vhd->layout.block_size,
+                             error);
   if (vhd->export->options->detect_zeroes) {
     mark_contents (&block);
     return 0;
@@ -345,11 +311,11 @@ put_block (void *opaque, struct piece *piece, struct vdisk_error *error)
   struct vhd *vhd = opaque;
   struct export *export = vhd->export;
   struct sink *sink = export->sink;
-  const uint64_t number = piece->ranges[0].offset / vhd->block_size;
+  const uint64_t number = piece->ranges[0].offset / vhd->layout.block_size;
 
   export_advance (export, piece->length);
   if (vhd->late_table) {
-    if (is_zero (piece->buffer, vhd->bitmap_size))
+    if (is_zero (piece->buffer, vhd->layout.bitmap_size))
       return 0;
     vhd->late_table[number] = to_be32 (sink->position / VHD_SECTOR_SIZE);
   }
@@ -363,8 +329,8 @@ put_blocks (struct vhd *vhd, const struct units *units,
             struct vdisk_error *error)
 {
   const struct pipeline_ops ops = {
-    .piece_length = vhd->block_size, .one_range = true,
-    .buffer_size = vhd->bitmap_size + vhd->block_size *
+    .piece_length = vhd->layout.block_size, .one_range = true,
+    .buffer_size = vhd->layout.bitmap_size + vhd->layout.block_size *
                    (vhd->export->base ? 2 : 1),
     .work = make_block, .write = put_block,
   };
@@ -395,7 +361,7 @@ finish_late_table (struct vhd *vhd)
 {
   uint64_t i;
 
-  for (i = 0; i < vhd->table_size / sizeof (be32); ++i)
+  for (i = 0; i < vhd->layout.table_size / sizeof (be32); ++i)
     if (get_be32 (vhd->late_table[i]) == 0)
       vhd->late_table[i] = to_be32 (VHD_BAT_UNUSED);
 }
@@ -406,18 +372,18 @@ write_table_last (struct vhd *vhd, const struct units *units,
 {
   struct sink *sink = vhd->export->sink;
 
-  vhd->late_table = calloc (1, vhd->table_size);
+  vhd->late_table = calloc (1, vhd->layout.table_size);
   if (vhd->late_table == NULL)
     return error_no_memory (error, "export");
   if (put_header (vhd, error) == -1)
     return -1;
-  sink->position += vhd->table_size;
+  sink->position += vhd->layout.table_size;
   if (put_blocks (vhd, units, error) == -1 ||
       put_footer (vhd, error) == -1)
     return -1;
   finish_late_table (vhd);
-  return sink_write (sink, vhd->late_table, vhd->table_size,
-                     vhd->table_offset, error);
+  return sink_write (sink, vhd->late_table, vhd->layout.table_size,
+                     vhd->layout.table_offset, error);
 }
 
 static int
@@ -426,7 +392,7 @@ write_fixed (struct vhd *vhd, struct vdisk_error *error)
   struct export *export = vhd->export;
 
   if (raw_write_disk (export, error) == -1 ||
-      sink_put_zeros (export->sink, vhd_recorded_size (export) -
+      sink_put_zeros (export->sink, recorded_size (export) -
                       export->sink->position, error) == -1)
     return -1;
   return put_footer (vhd, error);

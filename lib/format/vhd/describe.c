@@ -17,9 +17,6 @@
 #include "util/align.h"
 #include "util/utf16.h"
 
-/* 2000-01-01 00:00:00 UTC, in seconds since 1970. */
-#define VHD_EPOCH 946684800
-
 /* QEMU opens no VHD larger than this: 2040 GiB. */
 #define QEMU_SIZE_MAX (UINT64_C (0xff000000) * VHD_SECTOR_SIZE)
 

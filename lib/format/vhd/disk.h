@@ -32,6 +32,8 @@
 #define VHD_BATMAP_COOKIE "tdbatmap"
 #define VHD_COOKIE_SIZE 8
 
+#define VHD_EPOCH 946684800             /* 2000-01-01 UTC */
+
 /* Versions are major << 16 | minor. */
 #define VHD_VERSION_MAJOR 1
 #define VHD_BATMAP_VERSION_SIGNED 0x00010001    /* sums signed bytes */
@@ -51,7 +53,7 @@ struct vhd_footer {
   be32 features;
   be32 version;
   be64 header_offset;           /* all ones in a fixed disk */
-  be32 time_stamp;              /* seconds since 2000-01-01 UTC */
+  be32 time_stamp;              /* seconds since VHD_EPOCH */
   uint8_t creator[4];
   be32 creator_version;
   be32 creator_os;

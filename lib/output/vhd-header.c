@@ -1,41 +1,31 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Footers and headers of VHDs. */
 
+#include "output/vhd-layout.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
-#include "util/error.h"
-#include "export/vhd.h"
+#include "format/vhd/driver.h"
+#include "image.h"
+#include "options.h"
 #include "util/align.h"
+#include "util/error.h"
 
 #define CREATOR "vdsk"
 #define CREATOR_VERSION 0x00010000
 #define CREATOR_OS 0x5769326b           /* "Wi2k", which all know */
 #define FEATURES_RESERVED 2             /* always set */
 #define VERSION 0x00010000
-#define EPOCH 946684800                 /* 2000-01-01 UTC */
 
 uint64_t
-vhd_recorded_size (const struct export *export)
+vhd_recorded_size (const struct vdisk *disk,
+                   const struct vhd_settings *settings)
 {
-  return round_up (vdisk_size (export->disks[0]),
-                   export->options->round);
-}
-
-/* The ones' complement of the sum of all bytes, the checksum's own being
- * zero. */
-static be32
-checksum_of (const void *bytes, size_t size)
-{
-  const uint8_t *byte = bytes;
-  uint32_t sum = 0;
-
-  while (size-- > 0)
-    sum += *byte++;
-  return to_be32 (~sum);
+  return round_up (vdisk_size (disk), settings->round);
 }
 
 static int
@@ -69,10 +59,10 @@ vhd_parse_uuid (const char *text, uint8_t uuid[16])
 }
 
 static int
-choose_uuid (const struct export_options *options, uint8_t uuid[16],
-             struct vdisk_error *error)
+choose_uuid (const struct vdisk *disk, const struct vhd_settings *settings,
+             uint8_t uuid[16], struct vdisk_error *error)
 {
-  if (options->uuid == NULL) {
+  if (settings->uuid == NULL) {
     if (getrandom (uuid, 16, 0) != 16)
       return error_set (error, errno, "a random UUID: %s",
                         strerror (errno));
@@ -80,37 +70,37 @@ choose_uuid (const struct export_options *options, uint8_t uuid[16],
     uuid[8] = (uuid[8] & 0x3f) | 0x80;
     return 0;
   }
-  if (!vhd_parse_uuid (options->uuid, uuid))
-    return error_set (error, EINVAL, "--uuid: '%s' is not a UUID",
-                      options->uuid);
+  if (!vhd_parse_uuid (settings->uuid, uuid))
+    return error_set (error, EINVAL, "%suuid: '%s' is not a UUID",
+                      options_prefix (disk->options), settings->uuid);
   return 0;
 }
 
-/* Now, or as reproducible builds have it. */
+/* As the user says, as reproducible builds have it, or now. */
 static uint32_t
-choose_time_stamp (void)
+choose_time_stamp (const struct vhd_settings *settings)
 {
   const char *text = getenv ("SOURCE_DATE_EPOCH");
-  const time_t now = text ? (time_t) strtoll (text, NULL, 10) : time (NULL);
+  const int64_t seconds = settings->has_time ? settings->time
+    : text ? strtoll (text, NULL, 10) : time (NULL);
 
-  return now < EPOCH ? 0 : now - EPOCH;
+  return seconds < VHD_EPOCH ? 0 : seconds - VHD_EPOCH;
 }
 
 int
-vhd_make_footer (struct vhd_footer *footer, const struct export *export,
-                 enum vhd_type type, struct vdisk_error *error)
+vhd_make_footer (struct vhd_footer *footer, const struct vdisk *disk,
+                 const struct vhd_settings *settings, enum vhd_type type,
+                 struct vdisk_error *error)
 {
-  const uint64_t size = vhd_recorded_size (export);
-  struct vhd_geometry geometry;
+  const uint64_t size = vhd_recorded_size (disk, settings);
+  const struct vhd_geometry geometry = vhd_choose_geometry (disk, size);
 
-  if (vhd_choose_geometry (export, size, &geometry, error) == -1)
-    return -1;
   *footer = (struct vhd_footer) {
     .features = to_be32 (FEATURES_RESERVED),
     .version = to_be32 (VERSION),
     .header_offset = to_be64 (type == VHD_FIXED ? UINT64_MAX
                               : sizeof *footer),
-    .time_stamp = to_be32 (choose_time_stamp ()),
+    .time_stamp = to_be32 (choose_time_stamp (settings)),
     .creator_version = to_be32 (CREATOR_VERSION),
     .creator_os = to_be32 (CREATOR_OS),
     .original_size = to_be64 (size),
@@ -122,23 +112,24 @@ vhd_make_footer (struct vhd_footer *footer, const struct export *export,
   };
   memcpy (footer->cookie, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE);
   memcpy (footer->creator, CREATOR, sizeof footer->creator);
-  if (choose_uuid (export->options, footer->uuid, error) == -1)
+  if (choose_uuid (disk, settings, footer->uuid, error) == -1)
     return -1;
-  footer->checksum = checksum_of (footer, sizeof *footer);
+  footer->checksum = to_be32 (vhd_checksum (footer, sizeof *footer,
+                                            &footer->checksum));
   return 0;
 }
 
 void
-vhd_make_header (struct vhd_dynamic_header *header, uint64_t table_offset,
-                 uint32_t blocks, uint32_t block_size,
+vhd_make_header (struct vhd_dynamic_header *header,
+                 const struct vhd_layout *layout,
                  const struct vhd_parent *parent)
 {
   *header = (struct vhd_dynamic_header) {
     .next_offset = to_be64 (UINT64_MAX),
-    .table_offset = to_be64 (table_offset),
+    .table_offset = to_be64 (layout->table_offset),
     .version = to_be32 (VERSION),
-    .max_table_entries = to_be32 (blocks),
-    .block_size = to_be32 (block_size),
+    .max_table_entries = to_be32 (layout->block_count),
+    .block_size = to_be32 (layout->block_size),
   };
   memcpy (header->cookie, VHD_HEADER_COOKIE, VHD_COOKIE_SIZE);
   if (parent) {
@@ -147,5 +138,6 @@ vhd_make_header (struct vhd_dynamic_header *header, uint64_t table_offset,
     memcpy (header->parent_name, parent->name, sizeof header->parent_name);
     memcpy (header->locators, parent->locators, sizeof header->locators);
   }
-  header->checksum = checksum_of (header, sizeof *header);
+  header->checksum = to_be32 (vhd_checksum (header, sizeof *header,
+                                            &header->checksum));
 }

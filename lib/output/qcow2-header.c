@@ -1,54 +1,59 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The header of a qcow2 image, and how large its tables are. */
 
+#include "output/qcow2-layout.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "util/error.h"
-#include "export/qcow2.h"
-#include "format/qcow2/disk.h"
+#include "image.h"
+#include "options.h"
 #include "util/align.h"
+#include "util/error.h"
 
 /* QEMU's limit, bytes. */
 #define REFCOUNT_TABLE_SIZE_MAX (8 << 20)
 
 static int
-check_name (const char *option, const char *name, size_t most,
-            struct vdisk_error *error)
+check_name (const struct vdisk *disk, const char *option, const char *name,
+            size_t most, struct vdisk_error *error)
 {
   if (name && strlen (name) > most)
-    return error_set (error, ENAMETOOLONG, "--%s: the name has %zu bytes, "
-                      "qcow2 has room for %zu", option, strlen (name), most);
+    return error_set (error, ENAMETOOLONG, "%s%s: the name has %zu bytes, "
+                      "qcow2 has room for %zu",
+                      options_prefix (disk->options), option, strlen (name),
+                      most);
   return 0;
 }
 
 /* QEMU's limits. */
 static int
-check_names (const struct export_options *options, struct vdisk_error *error)
+check_names (const struct vdisk *disk, const struct qcow2_settings *settings,
+             struct vdisk_error *error)
 {
-  if (check_name ("backing", options->backing, QCOW2_NAME_SIZE_MAX,
+  if (check_name (disk, "backing", settings->backing, QCOW2_NAME_SIZE_MAX,
                   error) == -1 ||
-      check_name ("backing-format", options->backing_format,
+      check_name (disk, "backing-format", settings->backing_format,
                   QCOW2_FORMAT_NAME_SIZE_MAX, error) == -1)
     return -1;
-  return check_name (options->data_file_raw ? "data-file-raw" : "data-file",
-                     options->data_file, QCOW2_NAME_SIZE_MAX, error);
+  return check_name (disk, settings->data_file_raw ? "data-file-raw"
+                     : "data-file", settings->data_file,
+                     QCOW2_NAME_SIZE_MAX, error);
 }
 
 int
-qcow2_layout_init (struct qcow2_layout *layout, const struct export *export,
+qcow2_layout_init (struct qcow2_layout *layout, const struct vdisk *disk,
+                   const struct qcow2_settings *settings,
                    struct vdisk_error *error)
 {
-  const struct export_options *options = export->options;
   uint64_t clusters;
 
   *layout = (struct qcow2_layout) {
-    .disk_size = round_up (vdisk_size (export->disks[0]),
-                           QCOW2_SECTOR_SIZE),
-    .cluster_size = options->cluster_size,
-    .cluster_bits = log2_of (options->cluster_size),
-    .refcount_bits = options->refcount_bits,
+    .disk_size = round_up (vdisk_size (disk), QCOW2_SECTOR_SIZE),
+    .cluster_size = settings->cluster_size,
+    .cluster_bits = log2_of (settings->cluster_size),
+    .refcount_bits = settings->refcount_bits,
   };
   clusters = divide_up (layout->disk_size, layout->cluster_size);
   layout->l1_entries = divide_up (clusters, qcow2_entries (layout));
@@ -56,13 +61,15 @@ qcow2_layout_init (struct qcow2_layout *layout, const struct export *export,
                                    qcow2_entries (layout));
   if (layout->l1_entries > QCOW2_L1_SIZE_MAX / QCOW2_L1_ENTRY_SIZE)
     return error_set (error, EINVAL, "a disk of %" PRIu64 " bytes needs "
-                      "larger clusters than --cluster-size=%" PRIu64,
-                      layout->disk_size, layout->cluster_size);
-  return check_names (options, error);
+                      "larger clusters than %scluster-size=%" PRIu64,
+                      layout->disk_size, options_prefix (disk->options),
+                      layout->cluster_size);
+  return check_names (disk, settings, error);
 }
 
 int
-qcow2_layout_refcounts (struct qcow2_layout *layout, uint64_t clusters,
+qcow2_layout_refcounts (struct qcow2_layout *layout,
+                        const struct vdisk *disk, uint64_t clusters,
                         struct vdisk_error *error)
 {
   uint64_t total, before;
@@ -81,8 +88,8 @@ qcow2_layout_refcounts (struct qcow2_layout *layout, uint64_t clusters,
       REFCOUNT_TABLE_SIZE_MAX)
     return error_set (error, EINVAL, "%" PRIu64 " clusters are too many for "
                       "a refcount table: larger clusters than "
-                      "--cluster-size=%" PRIu64 " are needed", clusters,
-                      layout->cluster_size);
+                      "%scluster-size=%" PRIu64 " are needed", clusters,
+                      options_prefix (disk->options), layout->cluster_size);
   return 0;
 }
 
@@ -131,22 +138,22 @@ static const struct qcow2_feature_name feature_names[] = {
 };
 
 static void
-put_extensions (struct making *making, const struct export_options *options)
+put_extensions (struct making *making, const struct qcow2_settings *settings)
 {
   const size_t names = sizeof (struct qcow2_extension) +
     sizeof feature_names;
   size_t needed;
 
-  if (options->data_file)
-    put_extension (making, QCOW2_EXTENSION_DATA_FILE, options->data_file,
-                   strlen (options->data_file));
-  if (options->backing_format)
+  if (settings->data_file)
+    put_extension (making, QCOW2_EXTENSION_DATA_FILE, settings->data_file,
+                   strlen (settings->data_file));
+  if (settings->backing_format)
     put_extension (making, QCOW2_EXTENSION_BACKING_FORMAT,
-                   options->backing_format,
-                   strlen (options->backing_format));
+                   settings->backing_format,
+                   strlen (settings->backing_format));
   /* In clusters of 512 bytes there may be no room beside the rest. */
   needed = names + sizeof (struct qcow2_extension) +
-    (options->backing ? strlen (options->backing) : 0);
+    (settings->backing ? strlen (settings->backing) : 0);
   if (needed <= making->size - making->used)
     put_extension (making, QCOW2_EXTENSION_FEATURE_NAMES, feature_names,
                    sizeof feature_names);
@@ -155,29 +162,28 @@ put_extensions (struct making *making, const struct export_options *options)
 
 static void
 set_features (struct qcow2_header *header,
-              const struct export_options *options)
+              const struct qcow2_settings *settings)
 {
-  const bool is_zstd = options->compression == COMPRESSION_ZSTD;
   uint64_t incompatible = 0;
 
-  if (options->data_file)
+  if (settings->data_file)
     incompatible |= QCOW2_EXTERNAL_DATA;
-  if (is_zstd)
+  if (settings->zstd)
     incompatible |= QCOW2_COMPRESSION_TYPE;
   header->incompatible_features = to_be64 (incompatible);
-  if (options->data_file_raw)
+  if (settings->data_file_raw)
     header->autoclear_features = to_be64 (QCOW2_DATA_FILE_RAW);
-  header->compression_type = is_zstd ? QCOW2_COMPRESSION_ZSTD
+  header->compression_type = settings->zstd ? QCOW2_COMPRESSION_ZSTD
     : QCOW2_COMPRESSION_ZLIB;
 }
 
 int
-qcow2_make_header (const struct export *export,
+qcow2_make_header (const struct vdisk *disk,
+                   const struct qcow2_settings *settings,
                    const struct qcow2_layout *layout, uint64_t table_offset,
                    uint64_t l1_offset, uint8_t *cluster,
                    struct vdisk_error *error)
 {
-  const struct export_options *options = export->options;
   struct making making = {
     .cluster = cluster, .size = layout->cluster_size,
     .used = sizeof (struct qcow2_header),
@@ -196,18 +202,19 @@ qcow2_make_header (const struct export *export,
   };
 
   memset (cluster, 0, layout->cluster_size);
-  set_features (&header, options);
-  put_extensions (&making, options);
-  if (options->backing) {
+  set_features (&header, settings);
+  put_extensions (&making, settings);
+  if (settings->backing) {
     header.backing_file_offset = to_be64 (making.used);
-    header.backing_file_size = to_be32 (strlen (options->backing));
-    put_bytes (&making, options->backing, strlen (options->backing),
-               strlen (options->backing));
+    header.backing_file_size = to_be32 (strlen (settings->backing));
+    put_bytes (&making, settings->backing, strlen (settings->backing),
+               strlen (settings->backing));
   }
   if (making.is_full)
     return error_set (error, EINVAL, "the names do not fit in the header: "
-                      "larger clusters than --cluster-size=%" PRIu64
-                      " or shorter names are needed", layout->cluster_size);
+                      "larger clusters than %scluster-size=%" PRIu64
+                      " or shorter names are needed",
+                      options_prefix (disk->options), layout->cluster_size);
   memcpy (cluster, &header, sizeof header);
   return 0;
 }

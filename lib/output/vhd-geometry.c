@@ -8,14 +8,12 @@
  * all who know it to go by current_size.
  */
 
-#include <stdlib.h>
-#include <string.h>
+#include "output/vhd-layout.h"
 
-#include <jansson.h>
-
-#include "util/error.h"
-#include "export/vhd.h"
-#include "util/cleanup.h"
+#include "chain.h"
+#include "format/format.h"
+#include "format/vhd/driver.h"
+#include "image.h"
 
 /* Sectors per track that every BIOS can count. */
 #define SECTORS_BIOS 63
@@ -80,50 +78,33 @@ find_exact (uint64_t total, uint32_t sectors_max, struct vhd_geometry *found)
 }
 
 /* The geometry of the source, if it is a VHD; zeros if not. */
-static int
-take_from_source (const struct export *export, struct vhd_geometry *g,
-                  struct vdisk_error *error)
+static struct vhd_geometry
+source_geometry (const struct vdisk *disk)
 {
-  struct vdisk *disk = export->disks[0];
-  CLEANUP_FREE char *text = NULL;
-  json_t *document;
-  int cylinders = 0, heads = 0, sectors = 0;
+  const struct layer *layer = disk->chain->layers[0];
+  const struct vhd *vhd = layer->state;
 
-  *g = (struct vhd_geometry) { 0 };
-  if (strcmp (vdisk_layer_format (disk, 0), "vhd") != 0)
-    return 0;
-  text = vdisk_describe (disk, 0, error);
-  if (text == NULL)
-    return -1;
-  document = json_loads (text, 0, NULL);
-  if (document == NULL)
-    return error_no_memory (error, "export");
-  if (json_unpack (document, "{s:{s:{s:{s:i, s:i, s:i}}}}",
-                   "format-specific", "data", "geometry",
-                   "cylinders", &cylinders, "heads", &heads,
-                   "sectors", &sectors) == 0)
-    *g = (struct vhd_geometry) { cylinders, heads, sectors };
-  json_decref (document);
-  return 0;
+  if (layer->format != &format_vhd)
+    return (struct vhd_geometry) { 0 };
+  return (struct vhd_geometry) {
+    vhd->footer.cylinders, vhd->footer.heads, vhd->footer.sectors,
+  };
 }
 
-int
-vhd_choose_geometry (const struct export *export, uint64_t size,
-                     struct vhd_geometry *geometry,
-                     struct vdisk_error *error)
+struct vhd_geometry
+vhd_choose_geometry (const struct vdisk *disk, uint64_t size)
 {
   const uint64_t total = size / VHD_SECTOR_SIZE;
+  struct vhd_geometry geometry = source_geometry (disk);
 
-  if (take_from_source (export, geometry, error) == -1)
-    return -1;
-  if (gives (geometry, total))
-    return 0;
-  *geometry = compute (total);
-  if (!gives (geometry, total) &&
-      !find_exact (total, SECTORS_BIOS, geometry) &&
-      !find_exact (total, VHD_SECTORS_MAX, geometry))
-    *geometry = (struct vhd_geometry) {
+  if (gives (&geometry, total))
+    return geometry;
+  geometry = compute (total);
+  if (!gives (&geometry, total) &&
+      !find_exact (total, SECTORS_BIOS, &geometry) &&
+      !find_exact (total, VHD_SECTORS_MAX, &geometry))
+    geometry = (struct vhd_geometry) {
       VHD_CYLINDERS_MAX, VHD_HEADS_MAX, VHD_SECTORS_MAX,
     };
-  return 0;
+  return geometry;
 }
