@@ -9,13 +9,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "util/align.h"
 #include "util/checked.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/minmax.h"
 
 static const struct output_format *const formats[] = {
-  &output_raw, &output_xva, NULL,
+  &output_raw, &output_qcow2, &output_vhd, &output_xva, NULL,
 };
 
 const char *const *
@@ -59,6 +60,18 @@ output_parse_size (const char *name, const char *value, uint64_t *size,
     return error_set (error, EINVAL, "%s=%s: must be a number of bytes, with "
                       "an optional suffix k, M, G or T", name, value);
   *size <<= shift;
+  return 0;
+}
+
+int
+output_parse_power (const char *name, const char *value, uint64_t min,
+                    uint64_t max, uint64_t *size, struct vdisk_error *error)
+{
+  if (output_parse_size (name, value, size, error) == -1)
+    return -1;
+  if (!is_power_of_2 (*size) || *size < min || *size > max)
+    return error_set (error, EINVAL, "%s=%s: must be a power of two from %"
+                      PRIu64 " to %" PRIu64, name, value, min, max);
   return 0;
 }
 

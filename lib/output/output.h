@@ -80,7 +80,9 @@ struct output_format {
   void (*close) (struct vdisk_output *output);
 };
 
+extern const struct output_format output_qcow2;
 extern const struct output_format output_raw;
+extern const struct output_format output_vhd;
 extern const struct output_format output_xva;
 
 /* --- For formats -------------------------------------------------------- */
@@ -92,6 +94,11 @@ int output_no_option (const struct vdisk_output *output, const char *name,
 /* Parse a number of bytes, with an optional suffix k, M, G or T. */
 int output_parse_size (const char *name, const char *value, uint64_t *size,
                        struct vdisk_error *error);
+
+/* The same, of a power of two from 'min' to 'max'. */
+int output_parse_power (const char *name, const char *value, uint64_t min,
+                        uint64_t max, uint64_t *size,
+                        struct vdisk_error *error);
 
 /* true or false, and their kin. */
 int output_parse_bool (const char *name, const char *value, bool *is_true,

@@ -22,7 +22,10 @@ struct vhd_settings {
   uint64_t round;               /* the disk's size is made a multiple */
 };
 
+#define VHD_BLOCK_SIZE_MIN 4096
+#define VHD_BLOCK_SIZE_MAX (16 << 20)
 #define VHD_BLOCK_SIZE_DEFAULT (2 << 20)
+#define VHD_ROUND_MAX (1 << 30)
 
 /* Larger disks are not for VHD: Microsoft's limit. */
 #define VHD_DISK_SIZE_MAX (UINT64_C (2040) << 30)

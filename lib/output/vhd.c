@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VHD, in the order of vhd-tool's streams:
+ *
+ *   footer copy | header | an empty sector | BAT |
+ *   blocks, each with its bitmap | footer
+ *
+ * A fixed disk is the disk's bytes and the footer.
+ */
+
+#include "output/output.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output/entries.h"
+#include "output/vhd-layout.h"
+#include "util/align.h"
+#include "util/error.h"
+#include "util/minmax.h"
+
+struct vhd_output {
+  struct vhd_settings settings; /* 'uuid' is the caller's: for the plan only */
+  struct vhd_footer footer;
+  struct vhd_layout layout;
+  struct unit_index *blocks;
+};
+
+/* --- BAT and bitmaps ---------------------------------------------------- */
+
+static void
+set_entries (be32 *entries, uint64_t count, uint64_t sector, uint64_t stride)
+{
+  uint64_t i;
+
+  for (i = 0; i < count; ++i)
+    entries[i] = to_be32 (sector + i * stride);
+}
+
+static int
+fill_bat (const struct vdisk_output *output, uint64_t first, void *buffer,
+          size_t count, struct vdisk_error *error)
+{
+  const struct vhd_output *vhd = output->state;
+  const uint64_t stride = vhd_stride (&vhd->layout) / VHD_SECTOR_SIZE;
+  const uint64_t start = vhd_blocks_offset (&vhd->layout) / VHD_SECTOR_SIZE;
+  struct unit_run run = { .first = first };
+  be32 *entries = buffer;
+  uint64_t rank;
+
+  memset (entries, 0xff, count * sizeof *entries);
+  if (first >= unit_index_units (vhd->blocks))
+    return 0;
+  if (unit_index_rank (vhd->blocks, first, &rank, error) == -1)
+    return -1;
+  for (;;) {
+    if (unit_index_next_run (vhd->blocks, run.first + run.count,
+                             first + count, &run, error) == -1)
+      return -1;
+    if (run.count == 0)
+      return 0;
+    set_entries (entries + (run.first - first), run.count,
+                 start + rank * stride, stride);
+    rank += run.count;
+  }
+}
+
+static int
+read_bat (const struct vdisk_output *output,
+          const struct output_region *region, void *buffer, size_t count,
+          uint64_t offset, struct vdisk_error *error)
+{
+  (void) region;
+  return entries_read (output, fill_bat, sizeof (be32), buffer, count,
+                       offset, error);
+}
+
+struct marking {
+  uint8_t *bitmap;
+  uint64_t offset;              /* of the block on the guest disk */
+};
+
+/* Mark the sectors that the map says have data. */
+static int
+mark_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  const struct marking *marking = opaque;
+  const uint64_t start = extent->offset - marking->offset;
+
+  if (extent->kind == VDISK_DATA || extent->kind == VDISK_PACKED)
+    vhd_set_bits (marking->bitmap, start / VHD_SECTOR_SIZE,
+                  divide_up (start + extent->length, VHD_SECTOR_SIZE));
+  return 0;
+}
+
+static int
+make_bitmap (const struct vdisk_output *output,
+             const struct output_region *region, uint64_t unit,
+             uint8_t *bytes, struct vdisk_error *error)
+{
+  const struct vhd_output *vhd = output->state;
+  struct marking marking = {
+    .bitmap = bytes, .offset = unit * vhd->layout.block_size,
+  };
+
+  (void) region;
+  memset (bytes, 0, vhd->layout.bitmap_size);
+  return vdisk_extents (output->disk, marking.offset,
+                        min_u64 (vhd->layout.block_size,
+                                 vdisk_size (output->disk) - marking.offset),
+                        mark_extent, &marking, error);
+}
+
+/* --- Planning ----------------------------------------------------------- */
+
+static int
+add_footer (struct vdisk_output *output, struct vdisk_error *error)
+{
+  const struct vhd_output *vhd = output->state;
+
+  return output_add_bytes (output, &vhd->footer, sizeof vhd->footer, error);
+}
+
+static int
+plan_fixed (struct vdisk_output *output, struct vdisk_error *error)
+{
+  const struct vhd_output *vhd = output->state;
+
+  if (output_add_disk (output, error) == -1 ||
+      output_add_hole (output, vhd_recorded_size (output->disk,
+                                                  &vhd->settings) -
+                       vdisk_size (output->disk), error) == -1)
+    return -1;
+  return add_footer (output, error);
+}
+
+static int
+add_before_blocks (struct vdisk_output *output, struct vdisk_error *error)
+{
+  const struct vhd_output *vhd = output->state;
+  const uint8_t sector[VHD_SECTOR_SIZE] = { 0 };
+  struct vhd_dynamic_header header;
+
+  vhd_make_header (&header, &vhd->layout, NULL);
+  if (add_footer (output, error) == -1 ||
+      output_add_bytes (output, &header, sizeof header, error) == -1 ||
+      output_add_bytes (output, sector, sizeof sector, error) == -1)
+    return -1;
+  return output_add_table (output, vhd->layout.table_size, read_bat, error);
+}
+
+static int
+plan_dynamic (struct vdisk_output *output, struct vdisk_error *error)
+{
+  struct vhd_output *vhd = output->state;
+  struct output_region blocks = { .frame_before = make_bitmap };
+
+  vhd_layout_init (&vhd->layout, output->disk, &vhd->settings, 0);
+  vhd->blocks = unit_index_new (output->disk, vhd->layout.block_size,
+                                UNITS_WITH_DATA, error);
+  if (vhd->blocks == NULL ||
+      vhd_file_size (&vhd->layout, output->disk,
+                     unit_index_stored (vhd->blocks), error) == 0 ||
+      add_before_blocks (output, error) == -1)
+    return -1;
+  blocks.index = vhd->blocks;
+  blocks.before = vhd->layout.bitmap_size;
+  blocks.last_length = vhd->layout.block_size;
+  if (output_add_units (output, &blocks, error) == -1)
+    return -1;
+  return add_footer (output, error);
+}
+
+static int
+vhd_plan (struct vdisk_output *output, struct vdisk_error *error)
+{
+  struct vhd_output *vhd = output->state;
+  struct vhd_settings *settings = &vhd->settings;
+
+  if (settings->fixed && settings->block_size > 0)
+    return error_set (error, EINVAL,
+                      "fixed and block-size exclude each other");
+  if (settings->block_size == 0)
+    settings->block_size = VHD_BLOCK_SIZE_DEFAULT;
+  if (settings->round == 0)
+    settings->round = VHD_SECTOR_SIZE;
+  if (vhd_check_disk_size (output->disk, error) == -1 ||
+      vhd_make_footer (&vhd->footer, output->disk, settings, settings->fixed
+                       ? VHD_FIXED : VHD_DYNAMIC, error) == -1)
+    return -1;
+  return settings->fixed ? plan_fixed (output, error)
+    : plan_dynamic (output, error);
+}
+
+/* --- The format --------------------------------------------------------- */
+
+static int
+set_time (struct vhd_settings *settings, const char *value,
+          struct vdisk_error *error)
+{
+  char *end;
+
+  errno = 0;
+  settings->time = strtoll (value, &end, 10);
+  if (*value < '0' || *value > '9' || *end != '\0' || errno != 0)
+    return error_set (error, EINVAL, "time=%s: must be a number of seconds "
+                      "since 1970", value);
+  settings->has_time = true;
+  return 0;
+}
+
+static int
+set_uuid (struct vhd_settings *settings, const char *value,
+          struct vdisk_error *error)
+{
+  uint8_t uuid[16];
+
+  if (!vhd_parse_uuid (value, uuid))
+    return error_set (error, EINVAL, "uuid=%s: must be a UUID", value);
+  settings->uuid = value;
+  return 0;
+}
+
+static int
+vhd_set (struct vdisk_output *output, const char *name, const char *value,
+         struct vdisk_error *error)
+{
+  struct vhd_output *vhd = output->state;
+  struct vhd_settings *settings = &vhd->settings;
+
+  if (strcmp (name, "block-size") == 0)
+    return output_parse_power (name, value, VHD_BLOCK_SIZE_MIN,
+                               VHD_BLOCK_SIZE_MAX, &settings->block_size,
+                               error);
+  if (strcmp (name, "round") == 0)
+    return output_parse_power (name, value, VHD_SECTOR_SIZE, VHD_ROUND_MAX,
+                               &settings->round, error);
+  if (strcmp (name, "fixed") == 0)
+    return output_parse_bool (name, value, &settings->fixed, error);
+  if (strcmp (name, "uuid") == 0)
+    return set_uuid (settings, value, error);
+  if (strcmp (name, "time") == 0)
+    return set_time (settings, value, error);
+  return output_no_option (output, name, error);
+}
+
+static void
+vhd_close (struct vdisk_output *output)
+{
+  struct vhd_output *vhd = output->state;
+
+  unit_index_free (vhd->blocks);
+}
+
+const struct output_format output_vhd = {
+  .name = "vhd",
+  .state_size = sizeof (struct vhd_output),
+  .set = vhd_set,
+  .plan = vhd_plan,
+  .close = vhd_close,
+};

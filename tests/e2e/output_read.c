@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Write the bytes of an output into a file:
+ *
+ *   output_read whole|extents|SEED IMAGE FILE FORMAT [NAME=VALUE...]
+ *
+ * Files named *.raw are raw.  The bytes are read in one go ("whole"), only
+ * where its extents say that there is no hole ("extents"), or in pieces of
+ * random sizes and in random order, by four threads.
+ */
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vdisk.h>
+
+#define THREADS 4
+#define PIECES_MAX 4096
+
+struct piece {
+  uint64_t offset, length;
+};
+
+struct job {
+  struct vdisk_output *output;
+  int fd;
+  struct piece *pieces;
+  size_t count, first;
+  uint64_t position;            /* of extents */
+};
+
+static void
+fail (const char *what)
+{
+  fprintf (stderr, "output_read: %s\n", what);
+  exit (1);
+}
+
+static void
+copy (const struct job *job, uint64_t offset, uint64_t length)
+{
+  struct vdisk_error error;
+  char *buffer = malloc (length + 1);
+
+  if (buffer == NULL)
+    fail ("no memory");
+  if (vdisk_output_pread (job->output, buffer, length, offset, &error) == -1)
+    fail (error.message);
+  if (pwrite (job->fd, buffer, length, offset) != (ssize_t) length)
+    fail ("pwrite");
+  free (buffer);
+}
+
+static void *
+copy_share (void *opaque)
+{
+  const struct job *job = opaque;
+  size_t i;
+
+  for (i = job->first; i < job->count; i += THREADS)
+    copy (job, job->pieces[i].offset, job->pieces[i].length);
+  return NULL;
+}
+
+/* Cut it up, most pieces small and some large, and shuffle them. */
+static void
+cut (struct job *job, uint64_t size)
+{
+  uint64_t offset = 0;
+
+  job->pieces = calloc (PIECES_MAX, sizeof *job->pieces);
+  while (offset < size) {
+    uint64_t length = 1 + (uint64_t) random () % (1 << random () % 21);
+
+    if (length < size / PIECES_MAX * 2)
+      length += size / PIECES_MAX * 2;
+    if (length > size - offset || job->count == PIECES_MAX - 1)
+      length = size - offset;
+    job->pieces[job->count++] = (struct piece) { offset, length };
+    offset += length;
+  }
+}
+
+static void
+shuffle (struct job *job)
+{
+  size_t i;
+
+  for (i = job->count; i > 1; --i) {
+    const size_t k = random () % i;
+    const struct piece piece = job->pieces[i - 1];
+
+    job->pieces[i - 1] = job->pieces[k];
+    job->pieces[k] = piece;
+  }
+}
+
+static void
+copy_in_threads (struct job *job)
+{
+  pthread_t threads[THREADS];
+  struct job jobs[THREADS];
+  size_t i;
+
+  for (i = 0; i < THREADS; ++i) {
+    jobs[i] = *job;
+    jobs[i].first = i;
+    if (pthread_create (&threads[i], NULL, copy_share, &jobs[i]) != 0)
+      fail ("pthread_create");
+  }
+  for (i = 0; i < THREADS; ++i)
+    pthread_join (threads[i], NULL);
+  free (job->pieces);
+}
+
+static int
+copy_extent (void *opaque, uint64_t offset, uint64_t length, int hole)
+{
+  struct job *job = opaque;
+
+  if (offset != job->position || length == 0)
+    fail ("the extents do not tile the range");
+  job->position += length;
+  if (!hole)
+    copy (job, offset, length);
+  return 0;
+}
+
+static void
+copy_extents (struct job *job, uint64_t size)
+{
+  struct vdisk_error error;
+
+  if (vdisk_output_extents (job->output, 0, size, copy_extent, job,
+                            &error) == -1)
+    fail (error.message);
+  if (job->position != size)
+    fail ("the extents end early");
+}
+
+static struct vdisk *
+open_image (const char *path)
+{
+  struct vdisk_options *options = vdisk_options_new ();
+  const size_t length = strlen (path);
+  struct vdisk_error error;
+  struct vdisk *vdisk;
+
+  if (options == NULL)
+    fail ("no memory");
+  if (length > 4 && strcmp (path + length - 4, ".raw") == 0 &&
+      vdisk_options_set (options, "format", "raw", &error) == -1)
+    fail (error.message);
+  vdisk = vdisk_open (path, options, &error);
+  vdisk_options_free (options);
+  if (vdisk == NULL)
+    fail (error.message);
+  return vdisk;
+}
+
+int
+main (int argc, char **argv)
+{
+  struct vdisk_error error;
+  struct vdisk *vdisk;
+  struct job job = { 0 };
+  uint64_t size;
+
+  if (argc < 5)
+    fail ("usage");
+  vdisk = open_image (argv[2]);
+  job.output = vdisk_output_open (vdisk, argv[4],
+                                  (const char *const *) argv + 5, &error);
+  if (job.output == NULL)
+    fail (error.message);
+  size = vdisk_output_size (job.output);
+  job.fd = open (argv[3], O_CREAT | O_TRUNC | O_WRONLY, 0666);
+  if (job.fd == -1 || ftruncate (job.fd, size) == -1)
+    fail (argv[3]);
+  if (strcmp (argv[1], "whole") == 0)
+    copy (&job, 0, size);
+  else if (strcmp (argv[1], "extents") == 0)
+    copy_extents (&job, size);
+  else {
+    srandom (atoi (argv[1]));
+    cut (&job, size);
+    shuffle (&job);
+    copy_in_threads (&job);
+  }
+  vdisk_output_close (job.output);
+  vdisk_close (vdisk);
+  return close (job.fd) == 0 ? 0 : 1;
+}
