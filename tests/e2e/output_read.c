@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,7 +66,8 @@ copy_share (void *opaque)
   return NULL;
 }
 
-/* Cut it up, most pieces small and some large, and shuffle them. */
+/* Cut it up: into small pieces where the tables are, and larger ones
+ * behind. */
 static void
 cut (struct job *job, uint64_t size)
 {
@@ -73,9 +75,11 @@ cut (struct job *job, uint64_t size)
 
   job->pieces = calloc (PIECES_MAX, sizeof *job->pieces);
   while (offset < size) {
-    uint64_t length = 1 + (uint64_t) random () % (1 << random () % 21);
+    const bool is_small = job->count < PIECES_MAX / 2;
+    uint64_t length = 1 + (uint64_t) random () %
+      (1 << random () % (is_small ? 13 : 21));
 
-    if (length < size / PIECES_MAX * 2)
+    if (!is_small)
       length += size / PIECES_MAX * 2;
     if (length > size - offset || job->count == PIECES_MAX - 1)
       length = size - offset;
