@@ -20,6 +20,9 @@ program unit-good <<< 'echo "100%: Checks: 7, Failures: 0, Errors: 0"'
 program unit-bad <<< 'echo "60%: Checks: 5, Failures: 1, Errors: 1"; exit 1'
 program unit-dies <<< 'echo "100%: Checks: 4, Failures: 0, Errors: 0"; exit 9'
 program silent <<< 'exit 0'
+for number in 1 2 3 4 5 6 7 8 9; do
+    program "aborts$number.sh" <<< 'kill -ABRT $$'
+done
 program litters.sh <<< 'touch "${TMPDIR:?}/litter"'
 # Not even the shell of a test may have any of this.
 program bare.sh <<'END'
@@ -58,6 +61,7 @@ HOME=$tmp TERM=dumb LANG=en_US.UTF-8 LC_TIME=C \
 ran 1 '0 passed, 1 failed, 0 skipped' ./litters.sh
 grep -q 'left in TMPDIR: litter' out
 ran 0 '1 passed, 0 failed, 0 skipped' ./good.sh
+ran 1 '1 passed, 9 failed, 0 skipped' ./aborts?.sh ./good.sh
 grep -Eq '^PASS good\.sh \([0-9.]+ s, 12 checks\)$' out
 ran 1 '1 passed, 1 failed, 0 skipped' ./good.sh ./bad.sh
 grep -q '^FAIL bad\.sh' out
