@@ -74,6 +74,7 @@ BENCH     := $(addprefix $(O)build/bench/,nbd-walk nbd-load nbd-start timed \
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
         check-asan check-tsan check-valgrind check-samples check-docs \
+        check-quick \
         unit-programs man \
         run-sanitized run-tsan soak fuzz build-fuzz fuzz-programs \
         fuzz-coverage replay-programs bench bench-programs
@@ -183,6 +184,20 @@ check: all unit-programs $(COMPARE) bench-programs
 	VDISK_SCALE=$(CHECK_SCALE) tests/run $(SUITES) $(E2E)
 	$(MAKE) check-asan
 	$(MAKE) fuzz
+
+# For who mends a line: what is quick of the suites, and a script or two of
+# every area.
+QUICK_NOT := $(addprefix %/test-,no-memory reference-race threads lock \
+    nbd-pool vhd-check-space)
+QUICK_E2E := $(patsubst %,tests/e2e/test-%.sh,chain-shapes check-tool clients \
+    export-options export-raw host-holes info locks map-clusters map-nbdinfo \
+    nbd-source output-as parameters qcow2-sizes qcow2-feature-bits tool-usage \
+    vhd-footers vhd-raw-parent)
+## make check-quick     a part of all that, in about a minute
+check-quick: all unit-programs $(COMPARE)
+	scripts/check-docs
+	VDISK_SCALE=0.05 tests/run $(filter-out $(QUICK_NOT),$(SUITES)) \
+	    $(QUICK_E2E)
 
 ## make check-unit      unit suites   (TESTS='test-qcow2 ...' picks)
 check-unit: unit-programs
