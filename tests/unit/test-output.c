@@ -249,6 +249,14 @@ static const struct {
   const char *options[4];
 } outputs[] = {
   { "raw", { NULL } },
+  { "qcow2", { NULL } },
+  { "qcow2", { "cluster-size=512", "refcount-bits=1", NULL } },
+  { "qcow2", { "cluster-size=4k", "data-file=data", NULL } },
+  { "qcow2", { "data-file-raw=data", NULL } },
+  { "vhd", { "uuid=00112233-4455-6677-8899-aabbccddeeff", "time=1700000000",
+             "block-size=4k", NULL } },
+  { "vhd", { "uuid=00112233-4455-6677-8899-aabbccddeeff", "time=0",
+             "fixed=true", NULL } },
   { "xva", { NULL } },
   { "xva", { "prefix=Ref:12", "checksum=sha1", NULL } },
 };
