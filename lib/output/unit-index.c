@@ -10,9 +10,10 @@
 #include "util/error.h"
 #include "util/minmax.h"
 
-/* A count is kept for so many units at the least, and so many of them at the
- * most. */
+/* A count is kept for each piece of so many units or bytes, whichever is
+ * less, or for larger ones, so that there are no more than so many counts. */
 #define STEP_BITS_MIN 9
+#define STEP_BYTES_BITS 25              /* 32 MiB */
 #define COUNTS_MAX (1 << 20)
 
 struct unit_index {
@@ -154,7 +155,8 @@ unit_index_new (struct vdisk *disk, uint64_t unit_size, enum unit_rule rule,
   index->rule = rule;
   index->unit_bits = log2_of (unit_size);
   index->units = divide_up (vdisk_size (disk), unit_size);
-  index->step_bits = STEP_BITS_MIN;
+  index->step_bits = index->unit_bits > STEP_BYTES_BITS ? 0
+    : min_u64 (STEP_BITS_MIN, STEP_BYTES_BITS - index->unit_bits);
   while (index->units >> index->step_bits >= COUNTS_MAX)
     index->step_bits++;
   index->steps = divide_up (index->units, UINT64_C (1) << index->step_bits);
