@@ -393,6 +393,28 @@ read_run (const struct units_read *read, uint64_t rank,
   return 0;
 }
 
+/* Find stored units from 'unit' on, of which about so many are wanted: to
+ * look for the end of a run that goes on much longer would cost more than
+ * to read it. */
+static int
+find_run (const struct units_read *read, uint64_t unit, uint64_t wanted,
+          struct unit_run *run)
+{
+  const struct unit_index *index = read->region->index;
+  const uint64_t units = unit_index_units (index);
+
+  do {
+    if (unit_index_next_run (index, unit, min_u64 (units, unit + wanted),
+                             run, read->error) == -1)
+      return -1;
+    wanted *= 2;
+  } while (run->count == 0 && wanted < 2 * units);
+  if (run->count == 0)
+    return error_set (read->error, EIO, "output %s: the map has changed "
+                      "while it was read", read->output->format->name);
+  return 0;
+}
+
 static int
 read_units (const struct units_read *read)
 {
@@ -407,12 +429,8 @@ read_units (const struct units_read *read)
     return -1;
   for (; rank <= last; rank += run.count, unit = run.first + run.count) {
     /* As many units as are wanted, and no more, if they follow each other. */
-    if (unit_index_next_run (index, unit, unit_index_units (index), &run,
-                             read->error) == -1)
+    if (find_run (read, unit, last - rank + 1, &run) == -1)
       return -1;
-    if (run.count == 0)
-      return error_set (read->error, EIO, "output %s: the map has changed "
-                        "while it was read", read->output->format->name);
     run.count = min_u64 (run.count, last - rank + 1);
     if (read_run (read, rank, &run) == -1)
       return -1;
