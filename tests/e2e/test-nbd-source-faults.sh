@@ -279,7 +279,9 @@ lies_of_status hang-up-status 'not connected|disconnected|Transport|Protocol'
 # What is odd but can be understood.
 for lie in zero-after-data strange-flags beyond-end; do
     lie_start --lie $lie
-    "$VDISK" map --output=nbdinfo "$origin" > told.map
+    # Newer libnbd refuses what reaches beyond the end, once.
+    "$VDISK" map --output=nbdinfo "$origin" > told.map ||
+        "$VDISK" map --output=nbdinfo "$origin" > told.map
     cmp told.map truth.map || die "$lie: $(cat told.map)"
     checked "$lie"
     origin_stop
