@@ -165,3 +165,21 @@ file_lock_for_writing (int fd, const char *name, struct vdisk_error *error)
 
   return lock_as (fd, name, &writer, error);
 }
+
+int
+file_lock_for_joint_writing (int fd, const char *name,
+                             struct vdisk_error *error)
+{
+  static const off_t held[] = { USED (WRITE), USED (RESIZE) };
+  static const struct conflict refused[] = {
+    { NOT_SHARED (WRITE), "another program uses this file" },
+    { NOT_SHARED (RESIZE), "another program uses this file" },
+  };
+  static const struct role writer = {
+    .held = held, .held_count = COUNT (held),
+    .locked = "another program has locked this file",
+    .refused = refused, .refused_count = COUNT (refused),
+  };
+
+  return lock_as (fd, name, &writer, error);
+}

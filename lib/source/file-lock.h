@@ -23,4 +23,8 @@ int file_lock_for_reading (int fd, const char *name,
 int file_lock_for_writing (int fd, const char *name,
                            struct vdisk_error *error);
 
+/* The same for one of several writers that know of each other. */
+int file_lock_for_joint_writing (int fd, const char *name,
+                                 struct vdisk_error *error);
+
 #endif /* VDISK_FILE_LOCK_H */

@@ -57,6 +57,8 @@ file_error (const struct sink *sink, const char *doing,
                     strerror (errno));
 }
 
+static const struct sink_ops in_place_ops;
+
 static int
 begin_regular (struct file *file, uint64_t size, bool preallocate,
                struct vdisk_error *error)
@@ -67,6 +69,13 @@ begin_regular (struct file *file, uint64_t size, bool preallocate,
 
   if (fstat (file->fd, &st) == -1)
     return file_error (sink, "looking at it", error);
+  if (sink->in_place) {
+    sink->ops = &in_place_ops;
+    sink->is_zeroed = st.st_size == 0;
+    sink->wants_space = false;
+    return (uint64_t) st.st_size != size && ftruncate (file->fd, size) == -1
+      ? file_error (sink, "setting its size", error) : 0;
+  }
   /* Not without need: ext4 takes that for a file being replaced, and waits
    * for the disk when it is closed. */
   if ((st.st_size > 0 && ftruncate (file->fd, 0) == -1) ||
@@ -91,7 +100,7 @@ file_begin (struct sink *sink, uint64_t size, bool preallocate,
   struct file *file = (struct file *) sink;
 
   if (file->is_regular) {
-    interrupt_set_partial (sink->path);
+    interrupt_set_partial (sink->is_kept ? NULL : sink->path);
     return begin_regular (file, size, preallocate, error);
   }
   if (preallocate)
@@ -180,6 +189,33 @@ device_zero (struct sink *sink, uint64_t count, uint64_t offset,
   return file_write (sink, zeros, offset + count - end, end, error);
 }
 
+/* Of a file that may hold something there already. */
+static int
+punch (struct sink *sink, uint64_t count, uint64_t offset,
+       struct vdisk_error *error)
+{
+  static const char zeros[64 << 10];
+  const struct file *file = (const struct file *) sink;
+  uint64_t n;
+  int r;
+
+  while ((r = fallocate (file->fd, FALLOC_FL_PUNCH_HOLE |
+                         FALLOC_FL_KEEP_SIZE, offset, count)) == -1 &&
+         errno == EINTR)
+    if (interrupt_check (error) == -1)
+      return -1;
+  if (r == 0)
+    return 0;
+  if (errno != EOPNOTSUPP && errno != ENOSYS)
+    return file_error (sink, "zeroing", error);
+  for (; count > 0; count -= n, offset += n) {
+    n = min_u64 (count, sizeof zeros);
+    if (file_write (sink, zeros, n, offset, error) == -1)
+      return -1;
+  }
+  return 0;
+}
+
 static void
 file_allocate (struct sink *sink, uint64_t count, uint64_t offset)
 {
@@ -206,8 +242,11 @@ file_lock (struct sink *sink, struct vdisk_error *error)
 {
   const struct file *file = (const struct file *) sink;
 
-  return file->is_stored
-    ? file_lock_for_writing (file->fd, sink->name, error) : 0;
+  if (!file->is_stored)
+    return 0;
+  return sink->is_joint
+    ? file_lock_for_joint_writing (file->fd, sink->name, error)
+    : file_lock_for_writing (file->fd, sink->name, error);
 }
 
 /* Have what was written go to the disk piece by piece, one ahead of the one
@@ -259,15 +298,11 @@ flush_directory (const struct sink *sink, struct vdisk_error *error)
 }
 
 static int
-flush (struct sink *sink, struct vdisk_error *error)
+file_sync (struct sink *sink, struct vdisk_error *error)
 {
   const struct file *file = (const struct file *) sink;
   int r;
 
-  if (!file->is_stored || sink->no_flush)
-    return 0;
-  if (!sink->is_stream && write_back (sink, error) == -1)
-    return -1;
   while ((r = fdatasync (file->fd)) == -1 && errno == EINTR)
     if (interrupt_check (error) == -1)
       return -1;
@@ -277,12 +312,25 @@ flush (struct sink *sink, struct vdisk_error *error)
 }
 
 static int
+flush (struct sink *sink, struct vdisk_error *error)
+{
+  const struct file *file = (const struct file *) sink;
+
+  if (!file->is_stored || sink->no_flush)
+    return 0;
+  if (!sink->is_stream && write_back (sink, error) == -1)
+    return -1;
+  return file_sync (sink, error);
+}
+
+static int
 file_finish (struct sink *sink, struct vdisk_error *error)
 {
   struct file *file = (struct file *) sink;
   int fd = file->fd;
 
-  if (file->is_regular && ftruncate (fd, sink->position) == -1)
+  if (file->is_regular && !sink->in_place &&
+      ftruncate (fd, sink->position) == -1)
     return file_error (sink, "setting its size", error);
   if (flush (sink, error) == -1)
     return -1;
@@ -309,7 +357,7 @@ file_close (struct sink *sink)
 {
   struct file *file = (struct file *) sink;
 
-  if (file->is_regular && !file->is_finished &&
+  if (file->is_regular && !file->is_finished && !sink->is_kept &&
       (file->is_new || sink->has_begun))
     remove_file (sink);
   interrupt_set_partial (NULL);
@@ -328,6 +376,17 @@ static const struct sink_ops file_ops = {
   .allocate = file_allocate,
   .share = file_share,
   .finish = file_finish,
+  .sync = file_sync,
+  .close = file_close,
+};
+
+static const struct sink_ops in_place_ops = {
+  .lock = file_lock,
+  .begin = file_begin,
+  .write = file_write,
+  .zero = punch,
+  .finish = file_finish,
+  .sync = file_sync,
   .close = file_close,
 };
 

@@ -47,8 +47,11 @@ struct sink_ops {
    * stable storage, unless that is not wanted (sink->no_flush). */
   int (*finish) (struct sink *sink, struct vdisk_error *error);
 
+  /* Have what is written so far on stable storage.  NULL: it cannot be. */
+  int (*sync) (struct sink *sink, struct vdisk_error *error);
+
   /* Free everything, the sink included.  A file that was not finished is
-   * removed. */
+   * removed, unless it is to be kept. */
   void (*close) (struct sink *sink);
 };
 
@@ -63,6 +66,12 @@ struct sink {
   bool wants_space;             /* before it is written: to be faster */
   bool has_begun;
   bool no_flush;
+  bool is_joint;                /* set before it is locked: others may write
+                                   other parts of it at the same time */
+  bool in_place;                /* set before it begins: what is there
+                                   stays */
+  bool is_kept;                 /* a file that is not finished is not
+                                   removed */
   uint64_t position;            /* of sink_put */
   uint64_t device, inode;       /* of a file; 0, 0: it is none */
 };
