@@ -11,7 +11,9 @@
 
 #include "export/export.h"
 #include "export/interrupt.h"
+#include "export/outputs.h"
 #include "export/request.h"
+#include "export/verify.h"
 #include "image-options.h"
 #include "tool.h"
 
@@ -102,14 +104,15 @@ open_disks (struct export_request *request, struct export *export)
 }
 
 static void
-start_progress (const struct export_request *request, struct export *export)
+start_progress (const struct export_request *request,
+                struct progress *progress)
 {
   const bool to_stdout = strcmp (request->destination, "-") == 0;
   enum progress_style style = request->progress;
 
   if (!request->has_progress)
     style = isatty (STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_NONE;
-  progress_start_bytes (&export->progress, style,
+  progress_start_bytes (progress, style,
                         style == PROGRESS_BAR || to_stdout ? stderr
                         : stdout);
 }
@@ -126,9 +129,11 @@ run_export (const struct export_request *request, struct export *export)
     }
   }
   else {
-    start_progress (request, export);
+    start_progress (request, &export->progress);
     interrupt_catch ();
-    if (export_run (export, &error) == 0)
+    if ((parts_wanted (&request->parts)
+         ? outputs_run (export, &request->parts, &error)
+         : export_run (export, &error)) == 0)
       return STATUS_OK;
     interrupt_no_more ();
   }
@@ -154,6 +159,21 @@ export_disks (struct export_request *request)
 }
 
 static int
+verify (const struct export_request *request)
+{
+  struct progress progress = { 0 };
+  struct vdisk_error error;
+
+  start_progress (request, &progress);
+  interrupt_catch ();
+  if (verify_file (request->destination, request->parts.verify, &progress,
+                   &error) == 0)
+    return STATUS_OK;
+  complain ("%s", error.message);
+  return STATUS_ERROR;
+}
+
+static int
 run (int argc, char **argv)
 {
   struct export_request request = { 0 };
@@ -163,6 +183,8 @@ run (int argc, char **argv)
     status = STATUS_OK;
     if (request.help)
       export_request_print_help ();
+    else if (request.parts.verify)
+      status = verify (&request);
     else
       status = export_disks (&request);
   }

@@ -59,6 +59,7 @@ _vdisk ()
     case ${COMP_WORDS[1]} in
         check) options='--output= --all' ;;
         export) options='--output= -O --measure --detect-zeroes --no-flush
+            --range= --shard= --resume --manifest= --verify=
             --threads= --progress= --prealloc --cluster-size= --refcount-bits=
             --data-file= --data-file-raw= --diff= --diff-format= --backing=
             --backing-format= -c --compression= --compression-level=

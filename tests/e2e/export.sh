@@ -6,7 +6,28 @@ export VDISK=${VDISK:-$top/tools/vdisk}
 ulimit -c 0
 
 outputs=(raw qcow2 vhd xva chunked)
+
+# addressable IMAGE: set $addressed to the outputs that have parts.
+addressable ()
+{
+    local output said
+
+    addressed=()
+    for output in "${outputs[@]}"; do
+        said=$("$VDISK" export -O "$output" --range=0-0 "$1" - 2>&1 \
+            > /dev/null) || true
+        [[ $said == *'only be written as a whole' ]] ||
+            addressed+=("$output")
+    done
+    echo "outputs with parts: ${addressed[*]}"
+}
 how_far='after [0-9]+ of [0-9]+ bytes'
+
+# has_parts OUTPUT: is it one of them?
+has_parts ()
+{
+    [[ " ${addressed[*]} " == *" $1 "* ]]
+}
 
 # usage REGEX ARG...: wrong use of vdisk export.  The exit status is 2,
 # nothing is printed but a message and where to look, and no file "out"

@@ -98,6 +98,7 @@ sort > expected << 'END'
 --format
 --help
 --host-holes
+--manifest
 --measure
 --no-flush
 --output
@@ -106,13 +107,17 @@ sort > expected << 'END'
 --prealloc
 --prefix
 --progress
+--range
 --refcount-bits
+--resume
 --round
 --sector-bitmaps
+--shard
 --size
 --threads
 --uuid
 --verbose
+--verify
 END
 diff -u expected named || die "the help names other options"
 checked "the help names the options"

@@ -86,19 +86,29 @@ check_apart (const struct export *export, struct vdisk_error *error)
   return ova_xml ? sink_check_apart (export->sink, ova_xml, error) : 0;
 }
 
+struct sink *
+export_open_sink (struct export *export, struct vdisk_error *error)
+{
+  export->sink = sink_open (export->destination, error);
+  if (export->sink == NULL)
+    return NULL;
+  export->sink->no_flush = export->options->no_flush;
+  if (check_apart (export, error) == 0)
+    return export->sink;
+  sink_close (export->sink);
+  export->sink = NULL;
+  return NULL;
+}
+
 int
 export_run (struct export *export, struct vdisk_error *error)
 {
   int r = -1;
 
   error_clear (error);
-  export->sink = sink_open (export->destination, error);
-  if (export->sink) {
-    export->sink->no_flush = export->options->no_flush;
-    if (check_apart (export, error) == 0 &&
-        sink_lock (export->sink, error) == 0)
-      r = write_to_sink (export, error);
-  }
+  if (export_open_sink (export, error) &&
+      sink_lock (export->sink, error) == 0)
+    r = write_to_sink (export, error);
   progress_hide (&export->progress);
   sink_close (export->sink);
   return r;

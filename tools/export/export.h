@@ -111,6 +111,11 @@ int export_measure (struct export *export, struct vdisk_error *error);
 /* Plan and write.  An error says how far it got. */
 int export_run (struct export *export, struct vdisk_error *error);
 
+/* Open the destination, which is also export->sink then, and is none of the
+ * files that are read.  NULL on error. */
+struct sink *export_open_sink (struct export *export,
+                               struct vdisk_error *error);
+
 /* Free what the plan has made. */
 void export_free (struct export *export);
 

@@ -101,6 +101,37 @@ has_destination (const struct export_request *request,
   return count > 1 && find_prefix (request, names[count - 1]) == NULL;
 }
 
+/* What --verify takes is not written to. */
+static bool
+take_name_to_verify (struct export_request *request, size_t count,
+                     char **names)
+{
+  if (count != 1) {
+    usage_error ("export", "--verify takes one file");
+    return false;
+  }
+  request->destination = names[0];
+  return true;
+}
+
+/* Parts are of one disk, and have their places in a file. */
+static bool
+check_parts (const struct export_request *request)
+{
+  if (!parts_wanted (&request->parts))
+    return true;
+  if (request->source_count > 1) {
+    usage_error ("export", "an output of several disks has no parts: it can "
+                 "only be written as a whole");
+    return false;
+  }
+  if (request->parts.has_range && vdisk_is_uri (request->destination)) {
+    usage_error ("export", "--range needs a file or a stream");
+    return false;
+  }
+  return true;
+}
+
 bool
 export_take_names (struct export_request *request,
                    const struct export_prefixes *prefixes, size_t count,
@@ -109,6 +140,8 @@ export_take_names (struct export_request *request,
   const bool many = request->exporter == &exporter_xva;
   size_t i;
 
+  if (request->parts.verify)
+    return take_name_to_verify (request, count, names);
   if (count == 0 || (count == 1 && !request->measure)) {
     usage_error ("export", count == 0 ? "a source is missing"
                  : "a destination is missing");
@@ -135,5 +168,6 @@ export_take_names (struct export_request *request,
   for (i = 0; i < count; ++i, ++request->source_count)
     if (!take_source (request, prefixes, i, names[i]))
       return false;
-  return !many || check_prefixes (request, prefixes);
+  return (!many || check_prefixes (request, prefixes)) &&
+    check_parts (request);
 }

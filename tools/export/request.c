@@ -39,6 +39,11 @@ enum {
   OPTION_HELP,
   OPTION_DETECT_ZEROES,
   OPTION_NO_FLUSH,
+  OPTION_RANGE,
+  OPTION_SHARD,
+  OPTION_RESUME,
+  OPTION_MANIFEST,
+  OPTION_VERIFY,
   OPTION_PREALLOC,
   OPTION_CLUSTER_SIZE,
   OPTION_REFCOUNT_BITS,
@@ -69,6 +74,11 @@ static const struct option longopts[] = {
   { "help",              no_argument,       NULL, OPTION_HELP },
   { "detect-zeroes",     no_argument,       NULL, OPTION_DETECT_ZEROES },
   { "no-flush",          no_argument,       NULL, OPTION_NO_FLUSH },
+  { "range",             required_argument, NULL, OPTION_RANGE },
+  { "shard",             required_argument, NULL, OPTION_SHARD },
+  { "resume",            no_argument,       NULL, OPTION_RESUME },
+  { "manifest",          required_argument, NULL, OPTION_MANIFEST },
+  { "verify",            required_argument, NULL, OPTION_VERIFY },
   { "prealloc",          no_argument,       NULL, OPTION_PREALLOC },
   { "cluster-size",      required_argument, NULL, OPTION_CLUSTER_SIZE },
   { "refcount-bits",     required_argument, NULL, OPTION_REFCOUNT_BITS },
@@ -124,61 +134,6 @@ struct parsing {
   bool given[OPTIONS_END];
   struct export_prefixes prefixes;
 };
-
-void
-export_request_print_help (void)
-{
-  size_t i;
-
-  puts ("Usage: vdisk export [OPTION]... SOURCE DEST\n"
-        "       vdisk export -O xva [OPTION]... SOURCE=Ref:N... DEST\n"
-        "Write what a disk holds, and only that, in another format.  SOURCE\n"
-        "is an image or an NBD URI; DEST a file, - for standard output, or\n"
-        "for raw an NBD URI.\n"
-        "\n"
-        "  -O, --output=FORMAT     the format; see below\n"
-        "  --measure               print how many bytes it will have, and\n"
-        "                          write nothing\n"
-        "  --detect-zeroes         leave out data that is all zeros\n"
-        "  --no-flush              do not wait until it is on the disk\n"
-        "  --threads=N             read with at most so many threads\n"
-        "  --progress=STYLE        bar, machine, json or none (default: a\n"
-        "                          bar if standard error is a terminal)\n"
-        "  --help                  this text\n"
-        "Sizes are numbers of bytes, or of k or M (powers of 1024).\n"
-        "\n"
-        "raw:\n"
-        "  --prealloc              allocate all of the file's space first\n"
-        "qcow2:\n"
-        "  --cluster-size=N        512 to 2M (default: 64k)\n"
-        "  --refcount-bits=N       1, 2, 4, 8, 16, 32 or 64 (default: 16)\n"
-        "  -c                      the same as --compression=zlib\n"
-        "  --compression=TYPE      zlib or zstd\n"
-        "  --compression-level=N   the library's level\n"
-        "  --diff=BASE             only what differs from the disk BASE\n"
-        "  --diff-format=FORMAT    the format of BASE\n"
-        "  --backing=NAME          record NAME as the backing file\n"
-        "  --backing-format=FORMAT and this as its format\n"
-        "  --data-file=NAME        write metadata only, for data in the raw\n"
-        "                          file NAME\n"
-        "  --data-file-raw=NAME    the same, and NAME is to stay valid raw\n"
-        "vhd:\n"
-        "  --block-size=N          4k to 16M (default: 2M)\n"
-        "  --fixed                 a fixed disk, not a dynamic one\n"
-        "  --parent=BASE           a differencing disk on the VHD BASE\n"
-        "  --uuid=UUID             the disk's UUID (default: random)\n"
-        "  --round=N               round the disk's size up to a multiple:\n"
-        "                          512 to 1G (for Azure: 1M)\n"
-        "xva:\n"
-        "  --prefix=Ref:N          of the disk's members; repeat it for\n"
-        "                          several disks (default: Ref:0)\n"
-        "  --checksum=TYPE         xxhash or sha1 (default: xxhash)\n"
-        "  --ova-xml=FILE          the first member\n");
-  fputs (IMAGE_OPTIONS_HELP, stdout);
-  puts ("\nFormats:");
-  for (i = 0; exporters[i]; ++i)
-    printf ("  %-12s %s\n", exporters[i]->name, exporters[i]->help);
-}
 
 static bool
 wrong (const char *option, const char *rule)
@@ -384,6 +339,19 @@ take_name (int index, const char **name)
 }
 
 static bool
+take_part (struct export_request *request,
+           int (*take) (struct export_parts *parts, const char *text,
+                        struct vdisk_error *error))
+{
+  struct vdisk_error error = { 0 };
+
+  if (take (&request->parts, optarg, &error) == 0)
+    return true;
+  usage_error ("export", "%s", error.message);
+  return false;
+}
+
+static bool
 take_option (struct parsing *parsing, int opt, int index)
 {
   struct export_request *request = parsing->request;
@@ -400,6 +368,11 @@ take_option (struct parsing *parsing, int opt, int index)
   case OPTION_HELP:           return request->help = true;
   case OPTION_DETECT_ZEROES:  return options->detect_zeroes = true;
   case OPTION_NO_FLUSH:       return options->no_flush = true;
+  case OPTION_RANGE:          return take_part (request, parts_take_range);
+  case OPTION_SHARD:          return take_part (request, parts_take_shard);
+  case OPTION_RESUME:         return request->parts.resume = true;
+  case OPTION_MANIFEST:       return take_name (index, &request->parts.manifest);
+  case OPTION_VERIFY:         return take_name (index, &request->parts.verify);
   case OPTION_PREALLOC:       return options->preallocate = true;
   case OPTION_CLUSTER_SIZE:
     return take_power ("cluster-size", 1 << QCOW2_CLUSTER_BITS_MIN,
@@ -503,6 +476,31 @@ check_compression (const struct export_options *options)
   return false;
 }
 
+/* Parts are of outputs whose every byte has its place before data is read,
+ * and of one disk. */
+static bool
+check_parts (const struct parsing *parsing)
+{
+  static const int parts[] = {
+    OPTION_RANGE, OPTION_SHARD, OPTION_RESUME, OPTION_MANIFEST,
+    OPTION_VERIFY,
+  };
+  static const int others[] = {
+    OPTION_MEASURE, OPTION_DETECT_ZEROES, OPTION_PREALLOC,
+    OPTION_COMPRESSION, OPTION_DIFF, OPTION_PARENT, OPTION_VERIFY,
+  };
+  size_t i, j;
+
+  for (i = 0; i < sizeof parts / sizeof parts[0]; ++i)
+    for (j = 0; j < sizeof others / sizeof others[0]; ++j)
+      if (parts[i] != others[j] && !excludes (parsing, parts[i], others[j]))
+        return false;
+  return excludes (parsing, OPTION_RANGE, OPTION_SHARD) &&
+    excludes (parsing, OPTION_RANGE, OPTION_RESUME) &&
+    excludes (parsing, OPTION_RANGE, OPTION_MANIFEST) &&
+    excludes (parsing, OPTION_RESUME, OPTION_NO_FLUSH);
+}
+
 static bool
 check_combination (const struct parsing *parsing)
 {
@@ -516,7 +514,7 @@ check_combination (const struct parsing *parsing)
                  ? "detect-zeroes" : "compression");
     return false;
   }
-  return check_format_options (parsing) &&
+  return check_format_options (parsing) && check_parts (parsing) &&
     needs (parsing, OPTION_DIFF_FORMAT, OPTION_DIFF) &&
     needs (parsing, OPTION_BACKING, OPTION_DIFF) &&
     needs (parsing, OPTION_BACKING_FORMAT, OPTION_BACKING) &&

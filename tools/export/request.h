@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "export/export.h"
+#include "export/parts.h"
 #include "progress.h"
 #include "vdisk.h"
 
@@ -22,6 +23,7 @@ struct export_request {
   struct export_source *sources;        /* sorted by prefix, if of xva */
   size_t source_count;
   const char *destination;      /* NULL if only measured */
+  struct export_parts parts;
   bool measure;
   bool help;                    /* print that, and nothing else */
   const char *base;             /* of --diff or --parent; NULL: none */

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Threads read pieces of the output and, but for a stream, write them where
+ * they belong.  What has to happen in order is the caller's thread's: making
+ * digests, zeros between the pieces, and writing to a stream.
+ */
+
+#include "export/copy.h"
+
+#include "export/digests.h"
+#include "export/pipeline.h"
+#include "export/sink.h"
+#include "util/error.h"
+
+/* What a thread copies at a time.  Where a piece ends a unit of the disk may
+ * be cut in two and be read twice. */
+#define PIECE_LENGTH (2048 << 10)
+
+static int
+work (void *opaque, struct piece *piece, struct vdisk_error *error)
+{
+  const struct copy *copy = opaque;
+  uint8_t *to = piece->buffer;
+  unsigned i;
+
+  for (i = 0; i < piece->range_count; ++i) {
+    const struct range *range = &piece->ranges[i];
+
+    if (vdisk_output_pread (copy->output, to, range->length, range->offset,
+                            error) == -1 ||
+        (!copy->sink->is_stream &&
+         sink_write (copy->sink, to, range->length,
+                     range->offset - copy->sink_start, error) == -1))
+      return -1;
+    to += range->length;
+  }
+  return 0;
+}
+
+/* Everything up to there is a hole. */
+static int
+skip_to (struct copy *copy, uint64_t offset, struct vdisk_error *error)
+{
+  const uint64_t count = offset - copy->position;
+
+  if (count == 0)
+    return 0;
+  if (copy->sink->is_stream
+      ? sink_put_zeros (copy->sink, count, error) == -1
+      : sink_zero (copy->sink, count, copy->position - copy->sink_start,
+                   error) == -1)
+    return -1;
+  copy->position = offset;
+  return copy->digests
+    ? digests_add (copy->digests, NULL, count, error) : 0;
+}
+
+static int
+pass (struct copy *copy, const void *bytes, uint64_t count,
+      struct vdisk_error *error)
+{
+  if (copy->sink->is_stream &&
+      sink_put (copy->sink, bytes, count, error) == -1)
+    return -1;
+  copy->position += count;
+  return copy->digests
+    ? digests_add (copy->digests, bytes, count, error) : 0;
+}
+
+static int
+hand_on (void *opaque, struct piece *piece, struct vdisk_error *error)
+{
+  struct copy *copy = opaque;
+  const uint8_t *from = piece->buffer;
+  unsigned i;
+
+  for (i = 0; i < piece->range_count; ++i) {
+    const struct range *range = &piece->ranges[i];
+
+    if (skip_to (copy, range->offset, error) == -1 ||
+        pass (copy, from, range->length, error) == -1)
+      return -1;
+    from += range->length;
+  }
+  return copy->advance (copy->opaque, copy->position, error);
+}
+
+static int
+take_extent (void *opaque, uint64_t offset, uint64_t length,
+             int is_zero_hole)
+{
+  struct copy *copy = opaque;
+
+  return !is_zero_hole &&
+    pipeline_put (copy->pipeline, offset, length, &copy->why) == -1;
+}
+
+static int
+walk (struct copy *copy, struct vdisk_error *error)
+{
+  if (vdisk_output_extents (copy->output, copy->start,
+                            copy->end - copy->start, take_extent, copy,
+                            error) == -1)
+    return -1;
+  if (copy->why.errnum != 0 ||
+      pipeline_finish (copy->pipeline, &copy->why) == -1 ||
+      skip_to (copy, copy->end, &copy->why) == -1)
+    return error_set (error, copy->why.errnum, "%s", error_raw (&copy->why));
+  return copy->advance (copy->opaque, copy->position, error);
+}
+
+int
+copy_run (struct copy *copy, struct vdisk_error *error)
+{
+  static const struct pipeline_ops ops = {
+    .piece_length = PIECE_LENGTH, .buffer_size = PIECE_LENGTH,
+    .work = work, .write = hand_on,
+  };
+  int r = -1;
+
+  copy->position = copy->start;
+  copy->why.errnum = 0;
+  copy->pipeline = pipeline_new (&ops, copy, copy->threads, error);
+  if (copy->pipeline)
+    r = walk (copy, error);
+  pipeline_free (copy->pipeline);
+  return r;
+}

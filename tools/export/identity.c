@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Digests of headers and maps. */
+
+#include "export/identity.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <xxhash.h>
+
+#include "export/manifest-json.h"
+#include "util/error.h"
+
+static void
+add_number (XXH3_state_t *state, uint64_t number)
+{
+  number = htole64 (number);
+  XXH3_128bits_update (state, &number, sizeof number);
+}
+
+/* What an image says of itself, but for where its files are, and how much
+ * space they take there. */
+static int
+add_layer (XXH3_state_t *state, struct vdisk *disk, unsigned depth,
+           struct vdisk_error *error)
+{
+  static const char *const others[] = {
+    "filename", "actual-size", "full-backing-filename", "backing-references",
+  };
+  char *text = vdisk_describe (disk, depth, error);
+  json_t *document = text ? json_loads (text, 0, NULL) : NULL;
+  size_t i;
+
+  free (text);
+  for (i = 0; i < sizeof others / sizeof others[0]; ++i)
+    json_object_del (document, others[i]);
+  text = document ? json_dumps (document, JSON_COMPACT | JSON_SORT_KEYS)
+    : NULL;
+  json_decref (document);
+  if (text == NULL)
+    return error_no_memory (error, vdisk_layer_file (disk, depth));
+  XXH3_128bits_update (state, text, strlen (text) + 1);
+  free (text);
+  return 0;
+}
+
+/* Extents that may come as one, or as several, count as one. */
+struct mapping {
+  XXH3_state_t *state;
+  struct vdisk_extent extent;   /* of length 0: none yet */
+};
+
+static void
+add_extent (struct mapping *mapping)
+{
+  const struct vdisk_extent *extent = &mapping->extent;
+
+  if (extent->length == 0)
+    return;
+  add_number (mapping->state, extent->offset);
+  add_number (mapping->state, extent->length);
+  add_number (mapping->state, extent->host_offset);
+  add_number (mapping->state,
+              (uint64_t) extent->depth << 8 | extent->kind);
+}
+
+static int
+take_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  struct mapping *mapping = opaque;
+  struct vdisk_extent *last = &mapping->extent, next = *extent;
+
+  /* Where zeros are not stored does not matter. */
+  if (next.kind == VDISK_ZERO || next.kind == VDISK_HOLE)
+    next.host_offset = VDISK_NO_HOST_OFFSET;
+  if (last->length > 0 && last->kind == next.kind &&
+      last->depth == next.depth &&
+      next.host_offset == last->host_offset +
+      (next.kind == VDISK_DATA ? last->length : 0))
+    last->length += next.length;
+  else {
+    add_extent (mapping);
+    *last = next;
+  }
+  return 0;
+}
+
+static int
+add_image (XXH3_state_t *state, struct vdisk *disk,
+           struct vdisk_error *error)
+{
+  struct mapping mapping = { .state = state };
+  unsigned depth;
+
+  add_number (state, vdisk_size (disk));
+  for (depth = 0; depth < vdisk_layers (disk); ++depth)
+    if (add_layer (state, disk, depth, error) == -1)
+      return -1;
+  if (vdisk_extents (disk, 0, vdisk_size (disk), take_extent, &mapping,
+                     error) == -1)
+    return -1;
+  add_extent (&mapping);
+  return 0;
+}
+
+int
+identity_of_image (struct vdisk *disk, uint8_t identity[IDENTITY_SIZE],
+                   struct vdisk_error *error)
+{
+  XXH3_state_t *state = XXH3_createState ();
+  XXH128_canonical_t digest;
+  int r;
+
+  if (state == NULL)
+    return error_no_memory (error, "identity of the image");
+  XXH3_128bits_reset (state);
+  r = add_image (state, disk, error);
+  XXH128_canonicalFromHash (&digest, XXH3_128bits_digest (state));
+  memcpy (identity, digest.digest, IDENTITY_SIZE);
+  XXH3_freeState (state);
+  return r;
+}
+
+void
+identity_to_hex (const uint8_t identity[IDENTITY_SIZE],
+                 char text[2 * IDENTITY_SIZE + 1])
+{
+  hex_from_bytes (text, identity, IDENTITY_SIZE);
+}
+
+void
+identity_to_uuid (const uint8_t identity[IDENTITY_SIZE], char text[37])
+{
+  uint8_t u[IDENTITY_SIZE];
+
+  memcpy (u, identity, sizeof u);
+  u[6] = (u[6] & 0x0f) | 0x80;
+  u[8] = (u[8] & 0x3f) | 0x80;
+  sprintf (text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
+           "%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3], u[4], u[5],
+           u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+}
+
+static int
+add_stamp (json_t *stamps, int fd, const char *name,
+           struct vdisk_error *error)
+{
+  struct stat st;
+
+  /* A server's disk has none. */
+  if (fd == -1)
+    return 0;
+  if (fstat (fd, &st) == -1)
+    return error_set (error, errno, "%s: looking at it: %s", name,
+                      strerror (errno));
+  if (json_array_append_new (stamps, json_pack
+                             ("[I, I, i]", (json_int_t) st.st_size,
+                              (json_int_t) st.st_mtim.tv_sec,
+                              (int) st.st_mtim.tv_nsec)) == -1)
+    return error_no_memory (error, name);
+  return 0;
+}
+
+json_t *
+identity_stamps (struct vdisk *disk, struct vdisk_error *error)
+{
+  json_t *stamps = json_array ();
+  unsigned depth;
+
+  for (depth = 0; stamps && depth < vdisk_layers (disk); ++depth)
+    if (add_stamp (stamps, vdisk_layer_descriptor (disk, depth),
+                   vdisk_layer_file (disk, depth), error) == -1 ||
+        add_stamp (stamps, vdisk_layer_data_descriptor (disk, depth),
+                   vdisk_layer_data_file (disk, depth), error) == -1) {
+      json_decref (stamps);
+      return NULL;
+    }
+  if (stamps == NULL)
+    error_record (error, ENOMEM, "out of memory");
+  return stamps;
+}
