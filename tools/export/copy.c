@@ -10,10 +10,15 @@
 #include "export/pipeline.h"
 #include "export/sink.h"
 #include "util/error.h"
+#include "util/minmax.h"
 
 /* What a thread copies at a time.  Where a piece ends a unit of the disk may
- * be cut in two and be read twice. */
-#define PIECE_LENGTH (2048 << 10)
+ * be cut in two and be read twice, but what is larger does not stay in a
+ * processor's cache: of 512 KiB to 4 MiB this costs least. */
+#define PIECE_LENGTH (1024 << 10)
+
+/* How far space is found ahead of writing. */
+#define STRETCH_LENGTH (UINT64_C (32) << 20)
 
 static int
 work (void *opaque, struct piece *piece, struct vdisk_error *error)
@@ -84,14 +89,26 @@ hand_on (void *opaque, struct piece *piece, struct vdisk_error *error)
   return copy->advance (copy->opaque, copy->position, error);
 }
 
+/* Space is found in the order of the output, which threads do not keep: the
+ * file is in fewer parts then. */
 static int
-take_extent (void *opaque, uint64_t offset, uint64_t length,
-             int is_zero_hole)
+take_data (struct copy *copy, uint64_t offset, uint64_t length)
 {
-  struct copy *copy = opaque;
+  uint64_t n;
 
-  return !is_zero_hole &&
-    pipeline_put (copy->pipeline, offset, length, &copy->why) == -1;
+  for (; length > 0; offset += n, length -= n) {
+    n = min_u64 (length, STRETCH_LENGTH);
+    sink_allocate (copy->sink, n, offset - copy->sink_start);
+    if (pipeline_put (copy->pipeline, offset, n, &copy->why) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+static int
+take_extent (void *opaque, uint64_t offset, uint64_t length, int is_hole)
+{
+  return is_hole ? 0 : take_data (opaque, offset, length);
 }
 
 static int

@@ -371,8 +371,10 @@ take_option (struct parsing *parsing, int opt, int index)
   case OPTION_RANGE:          return take_part (request, parts_take_range);
   case OPTION_SHARD:          return take_part (request, parts_take_shard);
   case OPTION_RESUME:         return request->parts.resume = true;
-  case OPTION_MANIFEST:       return take_name (index, &request->parts.manifest);
-  case OPTION_VERIFY:         return take_name (index, &request->parts.verify);
+  case OPTION_MANIFEST:
+    return take_name (index, &request->parts.manifest);
+  case OPTION_VERIFY:
+    return take_name (index, &request->parts.verify);
   case OPTION_PREALLOC:       return options->preallocate = true;
   case OPTION_CLUSTER_SIZE:
     return take_power ("cluster-size", 1 << QCOW2_CLUSTER_BITS_MIN,

@@ -72,7 +72,6 @@ begin_regular (struct file *file, uint64_t size, bool preallocate,
   if (sink->in_place) {
     sink->ops = &in_place_ops;
     sink->is_zeroed = st.st_size == 0;
-    sink->wants_space = false;
     return (uint64_t) st.st_size != size && ftruncate (file->fd, size) == -1
       ? file_error (sink, "setting its size", error) : 0;
   }
@@ -385,6 +384,7 @@ static const struct sink_ops in_place_ops = {
   .begin = file_begin,
   .write = file_write,
   .zero = punch,
+  .allocate = file_allocate,
   .finish = file_finish,
   .sync = file_sync,
   .close = file_close,
