@@ -133,7 +133,16 @@ manifest_check_same (const struct manifest *manifest,
   return 0;
 }
 
-/* Write the text to a new file.  Its path is to be freed. */
+char *
+manifest_beside (const char *path)
+{
+  char *beside;
+
+  return asprintf (&beside, "%s.new", path) == -1 ? NULL : beside;
+}
+
+/* Write the text to a file beside it, which one who was killed may have left
+ * there.  Its path is to be freed. */
 static int
 write_beside (const char *text, const char *path, bool durable,
               char **temporary, struct vdisk_error *error)
@@ -141,15 +150,14 @@ write_beside (const char *text, const char *path, bool durable,
   FILE *file;
   int fd, r = 0;
 
-  if (asprintf (temporary, "%s.XXXXXX", path) == -1) {
-    *temporary = NULL;
+  *temporary = manifest_beside (path);
+  if (*temporary == NULL)
     return error_no_memory (error, path);
-  }
-  fd = mkostemp (*temporary, O_CLOEXEC);
+  fd = open (*temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW |
+             O_CLOEXEC, 0644);
   file = fd == -1 ? NULL : fdopen (fd, "w");
   if (file == NULL)
     return file_error (path, "making a file beside it", error);
-  fchmod (fd, 0644);
   if (fprintf (file, "%s\n", text) < 0 || fflush (file) == EOF ||
       (durable && fsync (fd) == -1))
     r = file_error (path, "writing", error);

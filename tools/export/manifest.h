@@ -66,6 +66,10 @@ int manifest_check_same (const struct manifest *manifest,
                          const struct manifest *other, const char *path,
                          struct vdisk_error *error);
 
+/* The name of the file that becomes it, if nothing comes between.  The caller
+ * frees it.  NULL if out of memory. */
+char *manifest_beside (const char *path);
+
 /* Put it in place of the file at once: there is the old one or the new one,
  * whatever happens, also after a crash if it is to be 'durable'. */
 int manifest_write (const struct manifest *manifest, const char *path,

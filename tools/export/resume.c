@@ -135,13 +135,25 @@ resume_advance (struct resume *resume, struct sink *sink,
   return 0;
 }
 
+static int
+remove_file (const char *path, struct vdisk_error *error)
+{
+  if (remove (path) == -1 && errno != ENOENT)
+    return error_set (error, errno, "%s: removing it: %s", path,
+                      strerror (errno));
+  return 0;
+}
+
 int
 resume_finish (const struct resume *resume, struct vdisk_error *error)
 {
-  if (remove (resume->path) == -1 && errno != ENOENT)
-    return error_set (error, errno, "%s: removing it: %s", resume->path,
-                      strerror (errno));
-  return 0;
+  /* Left by one that was killed while it wrote a note. */
+  CLEANUP_FREE char *beside = manifest_beside (resume->path);
+
+  if (beside == NULL)
+    return error_no_memory (error, resume->path);
+  return remove_file (beside, error) == 0
+    ? remove_file (resume->path, error) : -1;
 }
 
 void
