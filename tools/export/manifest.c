@@ -34,9 +34,10 @@ int
 manifest_add (struct manifest *manifest, const struct part *part,
               struct vdisk_error *error)
 {
-  struct part *last = &manifest->parts[manifest->count] - 1;
+  struct part *last = manifest->count > 0
+    ? &manifest->parts[manifest->count - 1] : NULL;
 
-  if (manifest->count > 0 && part->zeros && last->zeros &&
+  if (last && part->zeros && last->zeros &&
       last->offset + last->length == part->offset) {
     last->length += part->length;
     return 0;
@@ -264,12 +265,12 @@ merge_parts (struct manifest *manifest, const struct manifest *older,
   int r = 0;
 
   while (r == 0 && (i < manifest->count || j < older->count)) {
-    const struct part *new = &manifest->parts[i];
-    const struct part *old = &older->parts[j];
     const bool is_new = j == older->count ||
-      (i < manifest->count && new->offset < old->offset);
+      (i < manifest->count &&
+       manifest->parts[i].offset < older->parts[j].offset);
 
-    r = merge_part (&all, is_new ? *new : *old, path, error);
+    r = merge_part (&all, is_new ? manifest->parts[i] : older->parts[j],
+                    path, error);
     i += is_new;
     j += !is_new;
   }
