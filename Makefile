@@ -30,6 +30,28 @@ override CFLAGS += -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
              -pthread -MMD -MP \
              $(shell $(PKG_CONFIG) --cflags $(LIB_PKGS))
 override LDFLAGS += -pthread
+
+# What makes faults harder to use, as far as the compiler has it; 'HARDEN='
+# goes without.  Sanitizers look at the same calls themselves, and the
+# checked ones of the C library need an optimizing compiler.
+compiles = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null \
+    2>/dev/null && echo $(1))
+fortified = -D_FORTIFY_SOURCE=$(if $(call compiles,-O1 -U_FORTIFY_SOURCE \
+    -D_FORTIFY_SOURCE=3 -include features.h),3,2)
+ifeq ($(findstring -fsanitize,$(CFLAGS) $(LDFLAGS)),)
+HARDEN ?= yes
+endif
+ifneq ($(HARDEN),)
+HARDEN_CFLAGS := $(call compiles,-fstack-protector-strong) \
+    $(call compiles,-fstack-clash-protection)
+ifneq ($(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS)))),)
+ifeq ($(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS)),)
+HARDEN_CFLAGS += -U_FORTIFY_SOURCE $(fortified)
+endif
+endif
+override LDFLAGS := -Wl,-z,relro,-z,now $(LDFLAGS)
+PIE := -pie
+endif
 LIB_LIBS  := $(shell $(PKG_CONFIG) --libs $(LIB_PKGS))
 
 ifeq ($(V),1)
@@ -90,7 +112,7 @@ help:
 $(OBJ)/%.o: %.c Makefile
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(HARDEN_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(STATIC): $(LIB_O)
 	$(call say,AR,$@)
@@ -120,7 +142,7 @@ $(OBJ)/tools/%.o: override CFLAGS += -Itools \
 $(TOOL): $(TOOLS_C:%.c=$(OBJ)/%.o) $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) \
+	$(Q)$(CC) $(CFLAGS) $(PIE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) \
 	    $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS))
 
 man: $(MAN)
@@ -155,7 +177,7 @@ $(UNIT): $(O)build/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_SUPPORT_O) $(STATIC)
 
 # This one has allocators of its own, which fail.
 FAILING := malloc calloc realloc reallocarray free strdup strndup asprintf \
-           realpath libdeflate_alloc_decompressor ZSTD_createDCtx
+           __asprintf_chk realpath libdeflate_alloc_decompressor ZSTD_createDCtx
 $(O)build/unit/test-no-memory: override LDFLAGS += \
     $(FAILING:%=-Wl,--wrap=%)
 
@@ -220,7 +242,7 @@ check-docs: all
 # runs only code that others run.
 SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
     export-memory export-progress export-readers filesystem \
-    fuzz-differential info-vhd install limits map-hostile map-large \
+    fuzz-differential hardening info-vhd install limits map-hostile map-large \
     nbd-source-large qcow2-huge runner vhd-oracle vhd-size))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers

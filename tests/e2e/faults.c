@@ -234,3 +234,55 @@ OPEN (open64)
 
 OPENAT (openat)
 OPENAT (openat64)
+
+/* The same, as programs call them that are built with _FORTIFY_SOURCE: those
+ * that open without a mode, and those that read into a buffer of known
+ * size. */
+
+int __open_2 (const char *path, int flags);
+int __open64_2 (const char *path, int flags);
+int __openat_2 (int directory, const char *path, int flags);
+int __openat64_2 (int directory, const char *path, int flags);
+ssize_t __pread_chk (int fd, void *buffer, size_t count, off_t offset,
+                     size_t size);
+ssize_t __pread64_chk (int fd, void *buffer, size_t count, off64_t offset,
+                       size_t size);
+
+int
+__open_2 (const char *path, int flags)
+{
+  return open (path, flags, 0);
+}
+
+int
+__open64_2 (const char *path, int flags)
+{
+  return open64 (path, flags, 0);
+}
+
+int
+__openat_2 (int directory, const char *path, int flags)
+{
+  return openat (directory, path, flags, 0);
+}
+
+int
+__openat64_2 (int directory, const char *path, int flags)
+{
+  return openat64 (directory, path, flags, 0);
+}
+
+ssize_t
+__pread_chk (int fd, void *buffer, size_t count, off_t offset, size_t size)
+{
+  (void) size;
+  return pread (fd, buffer, count, offset);
+}
+
+ssize_t
+__pread64_chk (int fd, void *buffer, size_t count, off64_t offset,
+               size_t size)
+{
+  (void) size;
+  return pread64 (fd, buffer, count, offset);
+}

@@ -77,6 +77,8 @@ void *__real_reallocarray (void *p, size_t n, size_t size);
 void *__wrap_reallocarray (void *p, size_t n, size_t size);
 void __real_free (void *p);
 void __wrap_free (void *p);
+int __wrap___asprintf_chk (char **to, int flag, const char *format, ...)
+  __attribute__ ((format (printf, 3, 4)));
 int __wrap_asprintf (char **to, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
@@ -104,18 +106,39 @@ __wrap_free (void *p)
   __real_free (p);
 }
 
+static int
+__attribute__ ((format (printf, 2, 0)))
+failing_asprintf (char **to, const char *format, va_list args)
+{
+  int r = fails () ? -1 : vasprintf (to, format, args);
+
+  living += r != -1;
+  return r;
+}
+
 int
 __wrap_asprintf (char **to, const char *format, ...)
 {
   va_list args;
   int r;
 
-  if (fails ())
-    return -1;
   va_start (args, format);
-  r = vasprintf (to, format, args);
+  r = failing_asprintf (to, format, args);
   va_end (args);
-  living += r != -1;
+  return r;
+}
+
+/* What asprintf is where _FORTIFY_SOURCE is defined. */
+int
+__wrap___asprintf_chk (char **to, int flag, const char *format, ...)
+{
+  va_list args;
+  int r;
+
+  (void) flag;
+  va_start (args, format);
+  r = failing_asprintf (to, format, args);
+  va_end (args);
   return r;
 }
 
