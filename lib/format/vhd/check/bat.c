@@ -21,24 +21,6 @@
  * to an entry. */
 #define WEIGHT 16
 
-enum vhd_place
-vhd_judge_place (const struct vhd_walk *walk, uint32_t sector,
-                 const struct vhd_area **area)
-{
-  const uint64_t offset = (uint64_t) sector * VHD_SECTOR_SIZE;
-  size_t i;
-
-  if (!range_within (offset, walk->block_size, walk->layer->source->size))
-    return VHD_PLACE_BEYOND;
-  for (i = 0; i < walk->area_count; ++i) {
-    *area = &walk->areas[i];
-    if ((*area)->offset < offset + walk->block_size &&
-        (*area)->end > offset)
-      return VHD_PLACE_TAKEN;
-  }
-  return VHD_PLACE_FREE;
-}
-
 /* Count the bits that are set, of 'count' in as many bytes as they take,
  * the first one most significant. */
 static uint64_t

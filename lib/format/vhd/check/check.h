@@ -7,6 +7,7 @@
  *              that is not a block lies
  *   bat.c      each BAT entry and its block's bitmap
  *   space.c    blocks that overlap, and space that nothing uses
+ *   walk.c     what bat.c and space.c do to entries alike
  */
 
 #ifndef VDISK_VHD_CHECK_H
@@ -93,6 +94,8 @@ int vhd_check_in_windows (struct layer *layer, uint64_t window,
                           struct check_report *report,
                           struct vdisk_error *error);
 
+/* walk.c */
+
 /* Call 'take' for entries [first, end), as vhd_read_bat.  Each counts as
  * so much progress. */
 int vhd_walk_bat (struct vhd_walk *walk, uint64_t first, uint64_t end,
@@ -113,6 +116,10 @@ void vhd_run_start (struct vhd_walk *walk, uint64_t number, uint32_t sector,
 /* Tell the finding. */
 void vhd_run_end (struct vhd_walk *walk);
 
+/* Sets *area to the one that takes the place, if so. */
+enum vhd_place vhd_judge_place (const struct vhd_walk *walk, uint32_t sector,
+                                const struct vhd_area **area);
+
 /* footer.c */
 
 /* Check sizes, and the copy. */
@@ -126,10 +133,6 @@ int vhd_check_end_footer (struct vhd_walk *walk);
 int vhd_check_header (struct vhd_walk *walk);
 
 /* bat.c */
-
-/* Sets *area to the one that takes the place, if so. */
-enum vhd_place vhd_judge_place (const struct vhd_walk *walk, uint32_t sector,
-                                const struct vhd_area **area);
 
 /* Check entries and bitmaps, and note which windows have blocks. */
 int vhd_check_bat (struct vhd_walk *walk);
