@@ -115,6 +115,15 @@ int vhd_read_header (const struct layer *layer, const struct footer *footer,
                      struct dynamic_header *header,
                      struct vdisk_error *error);
 
+/* uuid.c */
+
+/* Room for a UUID as 8-4-4-4-12 digits. */
+#define VHD_UUID_TEXT_SIZE 37
+
+bool vhd_uuid_is_null (const uint8_t *uuid);
+const char *vhd_uuid_text (const uint8_t *uuid,
+                           char text[VHD_UUID_TEXT_SIZE]);
+
 /* footer.c */
 
 /* The ones' complement of the sum of the bytes, but for those at
@@ -268,9 +277,7 @@ int vhd_check_place (const struct layer *layer, uint64_t number,
 /* Room for the text of a locator or the parent's name. */
 #define VHD_NAME_SIZE 6145
 
-/* Room for a UUID as 8-4-4-4-12 digits, and for what a locator is called
- * in messages. */
-#define VHD_UUID_TEXT_SIZE 37
+/* Room for what a locator is called in messages. */
 #define VHD_LOCATOR_NAME_SIZE 48
 
 /* Read what the locator's data says, as it is but for UTF-16, which
@@ -282,10 +289,6 @@ int vhd_read_locator (const struct layer *layer,
 
 const char *vhd_locator_name (size_t number, const struct locator *locator,
                               char name[VHD_LOCATOR_NAME_SIZE]);
-
-bool vhd_uuid_is_null (const uint8_t *uuid);
-const char *vhd_uuid_text (const uint8_t *uuid,
-                           char text[VHD_UUID_TEXT_SIZE]);
 
 /* Fill in layer->backing of a differencing disk. */
 int vhd_read_parent (struct layer *layer,

@@ -246,14 +246,6 @@ add_parent_name (struct layer *layer, const struct dynamic_header *header,
   return add_name (layer, what, path, error);
 }
 
-bool
-vhd_uuid_is_null (const uint8_t *uuid)
-{
-  static const uint8_t null[16];
-
-  return memcmp (uuid, null, sizeof null) == 0;
-}
-
 int
 vhd_read_parent (struct layer *layer, const struct dynamic_header *header,
                  struct vdisk_error *error)
@@ -279,20 +271,6 @@ vhd_read_parent (struct layer *layer, const struct dynamic_header *header,
     return layer_error (layer, error, EINVAL, "header: no locator and no "
                         "name tells where the parent is");
   return 0;
-}
-
-const char *
-vhd_uuid_text (const uint8_t *uuid, char text[VHD_UUID_TEXT_SIZE])
-{
-  char *to = text;
-  size_t i;
-
-  for (i = 0; i < 16; ++i) {
-    if (i == 4 || i == 6 || i == 8 || i == 10)
-      *to++ = '-';
-    to += sprintf (to, "%02x", uuid[i]);
-  }
-  return text;
 }
 
 int
