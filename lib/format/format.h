@@ -88,12 +88,19 @@ extern const struct format format_qed;
 extern const struct format format_raw;
 extern const struct format format_vhd;
 
+/* format.c */
+
+/* All drivers, NULL-terminated. */
+extern const struct format *const format_drivers[];
+
 /* All names, NULL-terminated. */
 const char *const *format_names (void);
 
 /* The format called 'name', or NULL.  QEMU's name for VHD, "vpc", is
  * known too. */
 const struct format *format_by_name (const char *name);
+
+/* probe.c */
 
 /* The format of a source by its magic.  NULL on error: EINVAL if nothing
  * recognizes it, or if more than one format does (a guest can write the
