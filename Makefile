@@ -15,6 +15,7 @@ MANDIR    ?= $(PREFIX)/share/man
 DOCDIR    ?= $(PREFIX)/share/doc/vdisk
 COMPLETIONDIR ?= $(PREFIX)/share/bash-completion/completions
 PKG_CONFIG ?= pkg-config
+OBJCOPY   ?= objcopy
 PLUGINDIR ?= $(shell $(PKG_CONFIG) --variable=plugindir nbdkit)
 
 O ?=
@@ -88,6 +89,8 @@ MAN       := $(patsubst lib/%.pod,build/man/%.3,$(wildcard lib/*.pod)) \
 
 PLUGIN    := $(O)plugin/nbdkit-vdisk-plugin.so
 STATIC    := $(O)lib/libvdisk.a
+# For what is built here and uses what is the library's own.
+INTERNAL  := $(OBJ)/lib/internal.a
 SHARED    := $(O)lib/libvdisk.so
 TOOL      := $(O)tools/vdisk
 BENCH     := $(addprefix $(O)build/bench/,nbd-walk nbd-load nbd-start timed \
@@ -114,10 +117,19 @@ $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HARDEN_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(STATIC): $(LIB_O)
+$(INTERNAL): $(LIB_O)
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) crs $@ $^
+
+# One object, of which only the interface can be seen.
+$(STATIC): $(LIB_O)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LD) -r -o $(OBJ)/libvdisk.o $^
+	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='vdisk_*' \
+	    $(OBJ)/libvdisk.o
+	$(Q)rm -f $@ && $(AR) crs $@ $(OBJ)/libvdisk.o
 
 $(SHARED): $(LIB_O) lib/libvdisk.map
 	$(call say,LD,$@)
@@ -129,17 +141,17 @@ $(SHARED): $(LIB_O) lib/libvdisk.map
 $(OBJ)/plugin/%.o: override CFLAGS += \
     $(shell $(PKG_CONFIG) --cflags nbdkit)
 
-$(PLUGIN): $(OBJ)/plugin/vdisk-plugin.o $(STATIC) plugin/plugin.map
+$(PLUGIN): $(OBJ)/plugin/vdisk-plugin.o $(INTERNAL) plugin/plugin.map
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared \
 	    -Wl,--version-script=plugin/plugin.map \
-	    -o $@ $< $(STATIC) $(LIB_LIBS)
+	    -o $@ $< $(INTERNAL) $(LIB_LIBS)
 
 $(OBJ)/tools/%.o: override CFLAGS += -Itools \
     $(shell $(PKG_CONFIG) --cflags $(TOOL_PKGS))
 
-$(TOOL): $(TOOLS_C:%.c=$(OBJ)/%.o) $(STATIC)
+$(TOOL): $(TOOLS_C:%.c=$(OBJ)/%.o) $(INTERNAL)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(PIE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) \
@@ -169,7 +181,7 @@ CHECK_PKGS := check
 $(OBJ)/tests/unit/%.o: override CFLAGS += -Itests/unit \
     $(shell $(PKG_CONFIG) --cflags $(CHECK_PKGS))
 
-$(UNIT): $(O)build/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_SUPPORT_O) $(STATIC)
+$(UNIT): $(O)build/unit/%: $(OBJ)/tests/unit/%.o $(UNIT_SUPPORT_O) $(INTERNAL)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) \
@@ -183,7 +195,7 @@ $(O)build/unit/test-no-memory: override LDFLAGS += \
 
 # For comparing with QEMU: see tests/fuzz/compare.c.
 COMPARE   := $(O)build/replay/compare
-$(COMPARE): $(OBJ)/tests/fuzz/compare.o $(STATIC)
+$(COMPARE): $(OBJ)/tests/fuzz/compare.o $(INTERNAL)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LIBS)
@@ -323,14 +335,14 @@ $(FUZZ_TOOLS): $(patsubst %.c,$(OBJ)/%.o,$(filter-out tools/main.c \
 
 $(FUZZ): $(O)build/fuzz/fuzz-%: $(OBJ)/tests/fuzz/fuzz-%.o \
     $(OBJ)/tests/fuzz/mutator-%.o $(FUZZ_SUPPORT_O) $(MUTATE_O) \
-    $(FUZZ_TOOLS) $(STATIC)
+    $(FUZZ_TOOLS) $(INTERNAL)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(FUZZ_LIBS)
 
 # The same targets with a main of their own.
 $(REPLAY): $(O)build/replay/replay-%: $(OBJ)/tests/fuzz/fuzz-%.o \
-    $(OBJ)/tests/fuzz/replay.o $(FUZZ_SUPPORT_O) $(FUZZ_TOOLS) $(STATIC)
+    $(OBJ)/tests/fuzz/replay.o $(FUZZ_SUPPORT_O) $(FUZZ_TOOLS) $(INTERNAL)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FUZZ_LIBS)
@@ -380,7 +392,7 @@ $(O)build/bench/nbdkit-%-plugin.so: $(OBJ)/scripts/bench/%-plugin.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -o $@ $<
 
-$(O)build/bench/%: $(OBJ)/scripts/bench/%.o $(STATIC)
+$(O)build/bench/%: $(OBJ)/scripts/bench/%.o $(INTERNAL)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -Wl,--as-needed $(LIB_LIBS)
