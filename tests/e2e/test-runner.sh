@@ -80,6 +80,14 @@ no_skip=1
 ran 1 '1 passed, 1 failed, 0 skipped' ./good.sh ./skipped.sh
 no_skip=
 
+# Servers have their sockets in /tmp, also where all of this is below it.
+if [ "$(id -u)" -eq 0 ]; then
+    below=$(mktemp -d /tmp/vdisk-XXXXXX)
+    ( cd "$below" && "$top/tests/bare" "$below" -- touch "$below.socket" )
+    rm -r "$below" "$below.socket"
+    checked "bare below /tmp"
+fi
+
 # A limit, and no process outlives its test.
 VDISK_TEST_TIMEOUT=1 ran 1 '0 passed, 1 failed, 0 skipped' ./slow.sh
 grep -q 'limit of 1 s' out
