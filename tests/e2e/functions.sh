@@ -398,15 +398,17 @@ fails_with ()
     checked "$(grep -E -m 1 -- "$regex" failure.log)"
 }
 
-# nbdkit with the plugin, that must not get as far as serving.
+# nbdkit with the plugin, that must not get as far as serving.  (With -U -
+# it leaves a directory in /tmp then.)
 try_to_serve ()
 {
     local limit=60
 
     [ -z "${NBDKIT_WRAPPER:-}" ] || limit=120
     export -f exec_nbdkit
+    rm -f "$tmp/try"
     timeout -k 5 "$limit" bash -c 'exec_nbdkit "$@"' bash \
-        -U - "$PLUGIN" "$@" --run true
+        -U "$tmp/try" "$PLUGIN" "$@" --run true
 }
 
 # refused REGEX IMAGE [PARAM...]: nbdkit does not start, and says why in

@@ -63,10 +63,10 @@ nbdkit_as_nobody ()
     as_nobody env LD_PRELOAD="$preload" "$NBDKIT" "$@"
 }
 fails_with 'guest\.qcow2: Permission denied' \
-    nbdkit_as_nobody -U - ./plugin.so guest.qcow2 --run true
+    nbdkit_as_nobody -U run/try ./plugin.so guest.qcow2 --run true
 chmod 644 guest.qcow2
 fails_with "guest\.qcow2: backing file 'base\.qcow2': Permission denied" \
-    nbdkit_as_nobody -U - ./plugin.so guest.qcow2 --run true
+    nbdkit_as_nobody -U run/try ./plugin.so guest.qcow2 --run true
 
 # The line of the unit, by somebody who may do nothing but read.
 chmod 644 base.qcow2
