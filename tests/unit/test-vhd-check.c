@@ -830,6 +830,29 @@ START_TEST (test_locators)
 }
 END_TEST
 
+/* A block that lies over a locator cannot be mapped, whether or not that can
+ * be read. */
+START_TEST (test_block_over_locator)
+{
+  struct vhd_image image;
+  uint32_t sector;
+
+  init_small (&image, VHD_DIFFERENCING);
+  memcpy (vhd_image_header (&image)->parent_name, "\0p", 2);
+  vhd_image_add_locator (&image, 7, VHD_LOCATOR_W2KU, "\0\xd8", 2);
+  sector = get_be64 (vhd_image_header (&image)->locators[7].data_offset) /
+    512;
+  vhd_image_append (&image, IN_FILE);
+  vhd_image_bat (&image)[7] = to_be32 (sector);
+  vhd_image_fix (&image);
+  check_findings (&image, "warning: parent locator 7 (W2ku): not valid "
+                  "UTF-16\n"
+                  BAT_ENTRY ("7", "0x2b") "overlaps parent locator 7 (W2ku) "
+                  "at offset 22016\n" LEAK ("5118", "22018", "1"));
+  vhd_image_free (&image);
+}
+END_TEST
+
 /* --- Failing ----------------------------------------------------------- */
 
 /* Whichever read fails, the check does, and nothing leaks. */
@@ -920,6 +943,7 @@ main (void)
   tcase_add_test (tc, test_bad_batmap);
   tcase_add_test (tc, test_parent);
   tcase_add_test (tc, test_locators);
+  tcase_add_test (tc, test_block_over_locator);
   tcase_add_test (tc, test_faulty);
   tcase_add_test (tc, test_progress);
   suite_add_tcase (suite, tc);

@@ -189,9 +189,7 @@ note_structures (const struct layer *layer, struct vhd *vhd,
                        sizeof (struct vhd_footer));
   for (i = 0; i < VHD_LOCATORS; ++i)
     if (vhd->footer.type == VHD_DIFFERENCING &&
-        header->locators[i].code != VHD_LOCATOR_NONE &&
-        range_within (header->locators[i].offset, header->locators[i].length,
-                      layer->source->size))
+        vhd_locator_has_place (layer, &header->locators[i]))
       vhd_add_structure (vhd, "parent locator", header->locators[i].offset,
                          header->locators[i].length);
 }

@@ -280,6 +280,10 @@ int vhd_check_place (const struct layer *layer, uint64_t number,
 /* Room for what a locator is called in messages. */
 #define VHD_LOCATOR_NAME_SIZE 48
 
+/* Is the locator in use, and its data in the file? */
+bool vhd_locator_has_place (const struct layer *layer,
+                            const struct locator *locator);
+
 /* Read what the locator's data says, as it is but for UTF-16, which
  * becomes UTF-8.  'problem' is told why it cannot be used, if so. */
 int vhd_read_locator (const struct layer *layer,

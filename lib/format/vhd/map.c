@@ -52,15 +52,16 @@ block_error (const struct layer *layer, const struct block *block,
                       layer->source->size);
 }
 
-/* Append sectors that are present, of which some may lie over something
- * else. */
+/* Append sectors that are present, or parts of them.  If one lies over
+ * something else, all of it is damaged. */
 static int
 append_apart (const struct layer *layer, const struct block *block,
               uint64_t offset, uint64_t length, uint64_t host,
               struct interval_list *out, struct vdisk_error *error)
 {
   const struct vhd_structure *structure = block->is_apart ? NULL
-    : vhd_structure_in (layer->state, host, host + length);
+    : vhd_structure_in (layer->state, round_down (host, VHD_SECTOR_SIZE),
+                        round_up (host + length, VHD_SECTOR_SIZE));
   uint64_t end = host + length;
 
   if (structure)

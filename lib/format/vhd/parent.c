@@ -168,6 +168,14 @@ check_locator (const struct layer *layer, const struct locator *locator,
   return 0;
 }
 
+bool
+vhd_locator_has_place (const struct layer *layer,
+                       const struct locator *locator)
+{
+  return locator->code != VHD_LOCATOR_NONE &&
+    range_within (locator->offset, locator->length, layer->source->size);
+}
+
 int
 vhd_read_locator (const struct layer *layer, const struct locator *locator,
                   char text[VHD_NAME_SIZE], struct vdisk_error *problem,

@@ -37,7 +37,7 @@ struct slot {
 
 enum state {
   NOT_MADE,
-  NOTHING_TO_KNOW,              /* no overlap, or it cannot be known */
+  NOTHING_TO_KNOW,              /* no overlap, or too many blocks to know */
   HAS_OVERLAPS,
 };
 
@@ -192,21 +192,24 @@ look_around_part (struct filling *filling)
     filling->overlaps = true;
 }
 
-/* Put all blocks of the disk into slots.  A BAT that cannot be read is not
- * read again for this; mapping the blocks of that part fails by itself. */
-static enum state
-fill (struct filling *filling, uint64_t entries)
+/* Put all blocks of the disk into slots.  A BAT that cannot be read is read
+ * again for the next block that is mapped. */
+static int
+fill (struct filling *filling, uint64_t entries, struct vdisk_error *error)
 {
-  struct vdisk_error why = { 0 };
-
   if (vhd_read_bat (filling->layer, 0, entries, insert, filling,
-                    &why) == -1) {
-    layer_warn (filling->layer, "BAT: whether blocks overlap is not known: "
-                "%s", error_raw (&why));
-    return NOTHING_TO_KNOW;
-  }
+                    error) == -1)
+    return -1;
   look_around_part (filling);
-  return filling->overlaps ? HAS_OVERLAPS : NOTHING_TO_KNOW;
+  return 0;
+}
+
+static void
+drop_slots (struct vhd_index *index)
+{
+  free (index->slots);
+  index->slots = NULL;
+  index->has_part = false;
 }
 
 static int
@@ -224,7 +227,6 @@ make (const struct layer *layer, struct vhd_index *index,
     .bitmap_sectors = vhd->bitmap_size / VHD_SECTOR_SIZE,
   };
   uint64_t slots;
-  enum state state = NOTHING_TO_KNOW;
 
   index->slot_sectors = (vhd->bitmap_size + block_size) / VHD_SECTOR_SIZE;
   slots = file_sectors / index->slot_sectors + 1;
@@ -232,13 +234,16 @@ make (const struct layer *layer, struct vhd_index *index,
     index->slots = calloc (slots + 2, sizeof *index->slots);
     if (index->slots == NULL)
       return error_no_memory (error, layer->source->name);
-    state = fill (&filling, entries);
+    if (fill (&filling, entries, error) == -1) {
+      drop_slots (index);
+      return -1;
+    }
   }
-  if (state == NOTHING_TO_KNOW) {
-    free (index->slots);
-    index->slots = NULL;
-  }
-  atomic_store_explicit (&index->state, state, memory_order_release);
+  if (!filling.overlaps)
+    drop_slots (index);
+  atomic_store_explicit (&index->state,
+                         filling.overlaps ? HAS_OVERLAPS : NOTHING_TO_KNOW,
+                         memory_order_release);
   return 0;
 }
 

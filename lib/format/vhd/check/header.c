@@ -98,12 +98,12 @@ check_locator (struct vhd_walk *walk, size_t number)
                         walk->error) == -1)
     return -1;
   vhd_locator_name (number, locator, name);
-  if (problem.errnum == 0)
-    add_area (walk, name, locator->offset,
-              locator->length)->is_locator = true;
-  else
+  if (problem.errnum != 0)
     report_finding (walk->report, VDISK_WARNING, "%s: %s", name,
                     error_raw (&problem));
+  if (vhd_locator_has_place (walk->layer, locator))
+    add_area (walk, name, locator->offset,
+              locator->length)->is_locator = true;
   return 0;
 }
 
