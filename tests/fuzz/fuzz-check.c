@@ -18,6 +18,7 @@
 
 #include <jansson.h>
 
+#include "bounds.h"
 #include "chain.h"
 #include "util/error.h"
 #include "explore.h"
@@ -33,7 +34,8 @@
 #define OVERLAP_MAX (16 << 20)
 
 /* As in one-image.c. */
-#define OPEN_READS_MAX 1024
+#define OPEN_READS_MAX (2048 + 2 * (VHD_EVIDENCE_SIZE_MAX / 512) + \
+                        VHD_EVIDENCE_ENTRIES_MAX / 128)
 
 /* What has been told of a check. */
 struct told {
@@ -134,7 +136,7 @@ check_description (struct vdisk *vdisk)
 
   fuzz_meter_start ();
   text = vdisk_describe (vdisk, 0, &error);
-  fuzz_meter_check ("describe", 1024 + fuzz_files_total ());
+  fuzz_meter_check ("describe", OPEN_READS_MAX + fuzz_files_total ());
   if (text == NULL) {
     fuzz_check_error ("describe", &error);
     return;

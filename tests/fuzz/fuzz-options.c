@@ -183,8 +183,9 @@ check_export_arguments (char *text)
   silence (false);
   if (right && !request.help) {
     fuzz_assert (complaints == 0, "all is right, and there is a complaint");
-    fuzz_assert (request.exporter && request.source_count > 0 &&
-                 request.sources[0].name, "there is nothing to export");
+    fuzz_assert (request.parts.verify ||
+                 (request.exporter && request.source_count > 0 &&
+                  request.sources[0].name), "there is nothing to export");
     fuzz_assert (request.measure || request.destination,
                  "there is no destination");
   }

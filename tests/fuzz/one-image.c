@@ -3,6 +3,7 @@
 
 #include "one-image.h"
 
+#include "bounds.h"
 #include "chain.h"
 #include "util/error.h"
 #include "explore.h"
@@ -10,8 +11,11 @@
 #include "format/format.h"
 #include "fuzz.h"
 
-/* Headers are small, and have at most some hundred extensions. */
-#define OPEN_READS_MAX 1024
+/* Headers are small, and have at most some hundred extensions; where the two
+ * sizes of a VHD differ, some of the disk, of those below, and of the BAT is
+ * looked at. */
+#define OPEN_READS_MAX (2048 + 2 * (VHD_EVIDENCE_SIZE_MAX / 512) + \
+                        VHD_EVIDENCE_ENTRIES_MAX / 128)
 
 /* The first reference leads to the second file, all others nowhere. */
 static struct source *

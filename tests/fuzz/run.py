@@ -2,17 +2,22 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Run fuzz targets, some at a time, and print what they did as a table.
 
-  run.py [--time SECONDS] [--runs N] [--jobs N] [--seed N] TARGET...
+  run.py [--time SECONDS] [--jobs N] TARGET...
+  run.py --sample SEED [--scale FACTOR] [--jobs N] TARGET...
 
 Below build/fuzz/ the corpus of each target is kept from one run to the
 next (corpus/TARGET), beside the seeds (seeds/TARGET), what libFuzzer says
 (TARGET.log) and inputs that fail (found/TARGET-*).  The exit status is 1
 if there is one.
+
+A sample is a number of runs, from the seeds alone (sample/TARGET is its
+corpus): for a seed it is the same wherever and whenever it is made.
 """
 
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +30,10 @@ BUILD = os.path.join(TOP, "build", "fuzz")
 # clusters of 16 KiB.
 INPUT_MAX = {"qcow2": 40000, "vhd": 20000, "qed": 24000, "chain": 40000,
              "check": 40000, "options": 600}
+
+# Runs of a sample: half a minute of each.
+SAMPLE_RUNS = {"qcow2": 100000, "vhd": 150000, "qed": 200000, "chain": 50000,
+               "check": 50000, "options": 300000}
 
 # What costs time and finds nothing.
 ASAN_OPTIONS = ("quarantine_size_mb=4:malloc_context_size=4:"
@@ -39,6 +48,9 @@ class Target:
     def __init__(self, name, args):
         self.name = name
         self.corpus = os.path.join(BUILD, "corpus", name)
+        if args.sample:
+            self.corpus = os.path.join(BUILD, "sample", name)
+            shutil.rmtree(self.corpus, ignore_errors=True)
         self.found = os.path.join(BUILD, "found", name + "-")
         self.log = os.path.join(BUILD, name + ".log")
         os.makedirs(self.corpus, exist_ok=True)
@@ -47,12 +59,11 @@ class Target:
                    *LIMITS, "-max_len=%d" % INPUT_MAX[name],
                    "-print_final_stats=1", "-verbosity=1",
                    "-artifact_prefix=" + self.found]
-        if args.runs:
-            command.append("-runs=%d" % args.runs)
         if args.time:
             command.append("-max_total_time=%d" % args.time)
-        if args.seed:
-            command.append("-seed=%d" % args.seed)
+        if args.sample:
+            command += ["-seed=%d" % args.sample,
+                        "-runs=%d" % (SAMPLE_RUNS[name] * args.scale)]
         command += [self.corpus, os.path.join(BUILD, "seeds", name)]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
@@ -111,9 +122,9 @@ def run(args):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--time", type=int, default=0)
-    parser.add_argument("--runs", type=int, default=0)
+    parser.add_argument("--sample", type=int, default=0, metavar="SEED")
+    parser.add_argument("--scale", type=float, default=1)
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("targets", nargs="+", metavar="TARGET")
     args = parser.parse_args()
     make_seeds()
