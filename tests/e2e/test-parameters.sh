@@ -106,6 +106,8 @@ cp disk.qcow2 deep/base.qcow2
     run_nbdkit -U "$tmp/daemon" -P "$tmp/daemon.pid" "$PLUGIN" \
         er/over.qcow2 backing-dir=.
 )
+# nbdkit ends before its daemon writes that.
+wait_until test -s daemon.pid
 daemon=$(cat daemon.pid)
 assert_map 'nbd+unix:///?socket=daemon' '0 65536 3' '65536 65536 0' \
     '131072 917504 3'

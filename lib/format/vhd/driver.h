@@ -280,7 +280,8 @@ int vhd_check_place (const struct layer *layer, uint64_t number,
 /* Room for what a locator is called in messages. */
 #define VHD_LOCATOR_NAME_SIZE 48
 
-/* Is the locator in use, and its data in the file? */
+/* Is the locator in use, and does its data lie where it can?  What it says
+ * may be nothing all the same. */
 bool vhd_locator_has_place (const struct layer *layer,
                             const struct locator *locator);
 

@@ -173,7 +173,7 @@ vhd_locator_has_place (const struct layer *layer,
                        const struct locator *locator)
 {
   return locator->code != VHD_LOCATOR_NONE &&
-    range_within (locator->offset, locator->length, layer->source->size);
+    check_locator (layer, locator, NULL) == 0;
 }
 
 int
