@@ -16,8 +16,7 @@
 #include "layer.h"
 #include "reference.h"
 #include "source/source.h"
-#include "util/cleanup.h"
-#include "util/escape.h"
+#include "util/escape-json.h"
 
 int
 describe_set (json_t *object, const char *key, json_t *value,
@@ -28,22 +27,10 @@ describe_set (json_t *object, const char *key, json_t *value,
   return 0;
 }
 
-json_t *
-describe_text (const char *bytes, size_t length)
-{
-  const size_t size = ESCAPED_SIZE (length);
-  CLEANUP_FREE char *escaped = malloc (size);
-
-  if (escaped == NULL)
-    return NULL;
-  return json_stringn_nocheck (escaped, escape_text (escaped, size, bytes,
-                                                     length));
-}
-
 static json_t *
 describe_string (const char *string)
 {
-  return describe_text (string, strlen (string));
+  return escape_json (string, strlen (string));
 }
 
 /* The consumers of these documents know QEMU's names. */

@@ -19,8 +19,4 @@ char *layer_describe (struct layer *layer, struct vdisk_error *error);
 int describe_set (json_t *object, const char *key, json_t *value,
                   struct vdisk_error *error);
 
-/* For drivers: bytes of an image as a JSON string, escaped as
- * util/escape.h says. */
-json_t *describe_text (const char *bytes, size_t length);
-
 #endif /* VDISK_DESCRIBE_H */

@@ -12,12 +12,12 @@
 
 #include <jansson.h>
 
-#include "describe.h"
 #include "human.h"
 #include "image-options.h"
 #include "progress.h"
 #include "report-request.h"
 #include "tool.h"
+#include "util/escape-json.h"
 
 /* Findings printed without --all. */
 #define FINDINGS_MAX 100
@@ -68,7 +68,7 @@ static void
 print_json_start (const struct job *job)
 {
   fputs ("{\n    \"filename\": ", stdout);
-  print_json_string (describe_text (job->path, strlen (job->path)));
+  print_json_string (escape_json (job->path, strlen (job->path)));
   fputs (",\n    \"format\": ", stdout);
   print_json_string (json_string (job->format));
   fputs (",\n    \"findings\": [", stdout);

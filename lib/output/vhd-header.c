@@ -14,6 +14,7 @@
 #include "options.h"
 #include "util/align.h"
 #include "util/error.h"
+#include "util/uuid.h"
 
 #define CREATOR "vdsk"
 #define CREATOR_VERSION 0x00010000
@@ -29,36 +30,6 @@ vhd_recorded_size (const struct vdisk *disk,
 }
 
 static int
-hex_digit (char c)
-{
-  static const char digits[] = "0123456789abcdef";
-  const char *found = c ? strchr (digits, c | 0x20) : NULL;
-
-  return found ? found - digits : -1;
-}
-
-bool
-vhd_parse_uuid (const char *text, uint8_t uuid[16])
-{
-  size_t i;
-
-  for (i = 0; i < 16; ++i) {
-    int high, low;
-
-    if (i == 4 || i == 6 || i == 8 || i == 10)
-      if (*text++ != '-')
-        return false;
-    high = hex_digit (text[0]);
-    low = high == -1 ? -1 : hex_digit (text[1]);
-    if (low == -1)
-      return false;
-    uuid[i] = high << 4 | low;
-    text += 2;
-  }
-  return *text == '\0';
-}
-
-static int
 choose_uuid (const struct vdisk *disk, const struct vhd_settings *settings,
              uint8_t uuid[16], struct vdisk_error *error)
 {
@@ -70,7 +41,7 @@ choose_uuid (const struct vdisk *disk, const struct vhd_settings *settings,
     uuid[8] = (uuid[8] & 0x3f) | 0x80;
     return 0;
   }
-  if (!vhd_parse_uuid (settings->uuid, uuid))
+  if (!uuid_parse (settings->uuid, uuid))
     return error_set (error, EINVAL, "%suuid: '%s' is not a UUID",
                       options_prefix (disk->options), settings->uuid);
   return 0;

@@ -50,10 +50,6 @@ int vhd_make_footer (struct vhd_footer *footer, const struct vdisk *disk,
                      const struct vhd_settings *settings, enum vhd_type type,
                      struct vdisk_error *error);
 
-/* Parse a UUID as it is shown: "00112233-4455-6677-8899-aabbccddeeff".
- * False if it is none. */
-bool vhd_parse_uuid (const char *text, uint8_t uuid[16]);
-
 struct vhd_geometry {
   uint32_t cylinders, heads, sectors;
 };

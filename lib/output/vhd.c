@@ -18,6 +18,7 @@
 #include "util/align.h"
 #include "util/error.h"
 #include "util/minmax.h"
+#include "util/uuid.h"
 
 struct vhd_output {
   struct vhd_settings settings; /* 'uuid' is the caller's: for the plan only */
@@ -215,7 +216,7 @@ set_uuid (struct vhd_settings *settings, const char *value,
 {
   uint8_t uuid[16];
 
-  if (!vhd_parse_uuid (value, uuid))
+  if (!uuid_parse (value, uuid))
     return error_set (error, EINVAL, "uuid=%s: must be a UUID", value);
   settings->uuid = value;
   return 0;

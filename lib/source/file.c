@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
-#include "source/file-lock.h"
+#include "util/file-lock.h"
 #include "source/open-in.h"
 #include "source/extent-cache.h"
 #include "util/minmax.h"

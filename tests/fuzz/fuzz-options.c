@@ -21,6 +21,7 @@
 #include "tools/image-options.h"
 #include "tools/map/request.h"
 #include "tools/tool.h"
+#include "util/escape-json.h"
 #include "util/minmax.h"
 #include "util/utf16.h"
 
@@ -270,7 +271,7 @@ check_json (const char *bytes, size_t size)
   char *dump, *back;
   size_t count;
 
-  fuzz_assert (describe_set (document, "text", describe_text (bytes, size),
+  fuzz_assert (describe_set (document, "text", escape_json (bytes, size),
                              &error) == 0, "no text: %s", error.message);
   dump = json_dumps (document, JSON_INDENT (4));
   fuzz_assert (dump, "the document cannot be printed");

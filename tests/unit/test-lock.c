@@ -20,7 +20,7 @@
 #include "util/error.h"
 #include "reference.h"
 #include "scratch.h"
-#include "source/file-lock.h"
+#include "util/file-lock.h"
 #include "source/file.h"
 #include "source/memory.h"
 #include "support.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The small helpers: alignment, ranges, byte order, minimum and maximum. */
+/* The small helpers: alignment, ranges, byte order, UUIDs. */
 
 #include <check.h>
 #include <stdint.h>
@@ -11,6 +11,7 @@
 #include "util/checked.h"
 #include "util/minmax.h"
 #include "util/suggestion.h"
+#include "util/uuid.h"
 
 #define HIGH (UINT64_C (1) << 63)
 
@@ -184,6 +185,31 @@ START_TEST (did_you_mean)
 }
 END_TEST
 
+static const struct { const char *text; bool is; } uuids[] = {
+  { "00112233-4455-6677-8899-aabbccddeeff", true },
+  { "00112233-4455-6677-8899-AABBCCDDEEFF", true },
+  { "00112233-4455-6677-8899-aabbccddeef", false },
+  { "00112233-4455-6677-8899-aabbccddeeff0", false },
+  { "0011223344556677-8899-aabb-ccddeeff", false },
+  { "00112233-4455-6677-8899-aabbccddeefg", false },
+  { "\x10" "0112233-4455-6677-8899-aabbccddeeff", false },
+  { "", false },
+};
+
+START_TEST (uuid)
+{
+  static const uint8_t expected[16] = {
+    0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
+    0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff,
+  };
+  uint8_t parsed[16];
+
+  ck_assert_int_eq (uuid_parse (uuids[_i].text, parsed), uuids[_i].is);
+  if (uuids[_i].is)
+    ck_assert_mem_eq (parsed, expected, sizeof parsed);
+}
+END_TEST
+
 #define COUNT(array) ((int) (sizeof (array) / sizeof (array)[0]))
 
 int
@@ -201,6 +227,7 @@ main (void)
   tcase_add_test (tcase, big_endian);
   tcase_add_test (tcase, little_endian);
   tcase_add_loop_test (tcase, did_you_mean, 0, COUNT (typed));
+  tcase_add_loop_test (tcase, uuid, 0, COUNT (uuids));
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
 }

@@ -12,23 +12,28 @@
 #include <unistd.h>
 
 #include "export/request-names.h"
-#include "export/vhd.h"
-#include "format/qcow2/disk.h"
 #include "image-options.h"
 #include "parse.h"
 #include "tool.h"
 #include "util/align.h"
 #include "util/suggestion.h"
+#include "util/uuid.h"
 
 #define THREADS_MAX 64
 #define THREADS_DEFAULT_MAX 8
+
+/* Of qcow2. */
+#define CLUSTER_SIZE_MIN 512
+#define CLUSTER_SIZE_MAX (2 << 20)
+#define REFCOUNT_BITS_MAX 64
 
 /* Of VHDs.  Everyone uses 2 MiB. */
 #define BLOCK_SIZE_MIN 4096
 #define BLOCK_SIZE_MAX (16 << 20)
 #define BLOCK_SIZE_DEFAULT (2 << 20)
 
-/* The largest disk is a multiple of it. */
+/* The largest disk is a multiple of the largest. */
+#define ROUND_MIN 512
 #define ROUND_MAX (1 << 30)
 
 enum {
@@ -246,7 +251,7 @@ take_refcount_bits (struct export_options *options)
 {
   uint64_t n;
 
-  if (!take_power ("refcount-bits", 1, 1 << QCOW2_REFCOUNT_ORDER_MAX, &n))
+  if (!take_power ("refcount-bits", 1, REFCOUNT_BITS_MAX, &n))
     return false;
   options->refcount_bits = n;
   return true;
@@ -294,7 +299,7 @@ take_uuid (struct export_options *options)
   uint8_t uuid[16];
 
   options->uuid = optarg;
-  return vhd_parse_uuid (optarg, uuid) || wrong ("uuid", "a UUID");
+  return uuid_parse (optarg, uuid) || wrong ("uuid", "a UUID");
 }
 
 static bool
@@ -377,8 +382,8 @@ take_option (struct parsing *parsing, int opt, int index)
     return take_name (index, &request->parts.verify);
   case OPTION_PREALLOC:       return options->preallocate = true;
   case OPTION_CLUSTER_SIZE:
-    return take_power ("cluster-size", 1 << QCOW2_CLUSTER_BITS_MIN,
-                       1 << QCOW2_CLUSTER_BITS_MAX, &options->cluster_size);
+    return take_power ("cluster-size", CLUSTER_SIZE_MIN, CLUSTER_SIZE_MAX,
+                       &options->cluster_size);
   case OPTION_REFCOUNT_BITS:  return take_refcount_bits (options);
   case OPTION_DATA_FILE_RAW:  options->data_file_raw = true;
                               /* fall through */
@@ -400,7 +405,7 @@ take_option (struct parsing *parsing, int opt, int index)
   case OPTION_FIXED:          return options->fixed = true;
   case OPTION_UUID:           return take_uuid (options);
   case OPTION_ROUND:
-    return take_power ("round", VHD_SECTOR_SIZE, ROUND_MAX, &options->round);
+    return take_power ("round", ROUND_MIN, ROUND_MAX, &options->round);
   case OPTION_PREFIX:         return take_prefix (&parsing->prefixes);
   case OPTION_CHECKSUM:       return take_checksum (options);
   case OPTION_OVA_XML:        return take_name (index, &options->ova_xml);
@@ -548,7 +553,7 @@ set_defaults (struct export_request *request)
   request->options.cluster_size = 64 << 10;
   request->options.refcount_bits = 16;
   request->options.block_size = BLOCK_SIZE_DEFAULT;
-  request->options.round = VHD_SECTOR_SIZE;
+  request->options.round = ROUND_MIN;
 }
 
 static bool

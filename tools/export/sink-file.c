@@ -20,9 +20,9 @@
 #include "export/sharing.h"
 #include "export/sink-path.h"
 #include "export/sink.h"
-#include "source/file-lock.h"
 #include "util/align.h"
 #include "util/cleanup.h"
+#include "util/file-lock.h"
 #include "util/minmax.h"
 
 /* Gives a pipe's reader and us less reason to wait for each other. */

@@ -12,6 +12,7 @@
 #include "util/align.h"
 #include "util/checked.h"
 #include "util/cleanup.h"
+#include "util/escape-json.h"
 #include "util/minmax.h"
 
 static int
@@ -34,7 +35,7 @@ set_text (const struct layer *layer, json_t *object, const char *key,
   length = min_u64 (length, sizeof text);
   if (source_pread (layer->source, text, length, offset, error) == -1)
     return -1;
-  return describe_set (object, key, describe_text (text, length), error);
+  return describe_set (object, key, escape_json (text, length), error);
 }
 
 /* The extra data of a snapshot; what is missing is as the specification

@@ -15,6 +15,7 @@
 #include "describe.h"
 #include "util/error.h"
 #include "util/align.h"
+#include "util/escape-json.h"
 #include "util/utf16.h"
 
 /* QEMU opens no VHD larger than this: 2040 GiB. */
@@ -42,7 +43,7 @@ json_code (const uint8_t code[4])
 
   while (length > 0 && (code[length - 1] == '\0' || code[length - 1] == ' '))
     length--;
-  return describe_text ((const char *) code, length);
+  return escape_json ((const char *) code, length);
 }
 
 static json_t *
@@ -285,7 +286,7 @@ describe_locator (const struct layer *layer, const struct locator *locator,
   if (problem.errnum != 0)
     return describe_set (object, "error", json_string (problem.message),
                          error);
-  return describe_set (object, "path", describe_text (text, strlen (text)),
+  return describe_set (object, "path", escape_json (text, strlen (text)),
                        error);
 }
 
@@ -298,7 +299,7 @@ json_parent_name (const struct dynamic_header *header)
                                   sizeof header->parent_name, true,
                                   name, sizeof name);
 
-  return length == -1 ? json_null () : describe_text (name, length);
+  return length == -1 ? json_null () : escape_json (name, length);
 }
 
 static int

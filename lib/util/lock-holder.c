@@ -11,7 +11,7 @@
  * gone cannot hold us up.
  */
 
-#include "source/lock-holder.h"
+#include "util/lock-holder.h"
 
 #include <dirent.h>
 #include <fcntl.h>

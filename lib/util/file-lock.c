@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* QEMU-compatible locking of a file that is read, or written. */
 
-#include "source/file-lock.h"
+#include "util/file-lock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
-#include "source/lock-holder.h"
+#include "util/lock-holder.h"
 
 /* Numbers of QEMU's permissions, as offsets from the two bases. */
 enum permission {
