@@ -2,7 +2,8 @@
 # One Makefile for everything.  'make help' lists what it can do.
 #
 # Variables: V=1 shows commands; O=DIR/ puts everything built below DIR
-# (the sanitizer builds use it); CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR.
+# (the sanitizer builds use it); CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR;
+# WITHOUT_NBD=1 and WITHOUT_ZSTD=1 build without libnbd and libzstd.
 
 VERSION   := 0.1.0
 SOVERSION := 0
@@ -24,8 +25,11 @@ OBJ := $(or $(O),build/)obj
 CFLAGS    ?= -O2 -g
 WARNINGS  := -Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes \
              -Wmissing-prototypes -Wwrite-strings -Wformat=2
-LIB_PKGS  := libdeflate libzstd jansson libnbd libxxhash nettle
-TOOL_PKGS := libarchive libnbd zlib
+WITHOUT   := $(strip $(if $(WITHOUT_NBD),libnbd) $(if $(WITHOUT_ZSTD),libzstd))
+LIB_PKGS  := $(filter-out $(WITHOUT),libdeflate libzstd jansson libnbd \
+             libxxhash nettle)
+TOOL_PKGS := $(filter-out $(WITHOUT),jansson libarchive libnbd libxxhash \
+             libzstd nettle zlib)
 override CFLAGS += -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
              -DVDISK_VERSION='"$(VERSION)"' $(WARNINGS) -Ilib -fPIC \
              -pthread -MMD -MP \
@@ -62,7 +66,13 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(2)
 endif
 
-LIB_C     := $(wildcard lib/*.c lib/*/*.c lib/*/*/*.c lib/*/*/*/*.c)
+# One file of each pair.
+NBD_C     := lib/util/nbd-connection-none.c lib/util/nbd-connection.c
+ZSTD_C    := lib/util/zstd-codec-none.c lib/util/zstd-codec.c
+LEFT_OUT  := $(word $(if $(WITHOUT_NBD),2,1),$(NBD_C)) \
+             $(word $(if $(WITHOUT_ZSTD),2,1),$(ZSTD_C))
+LIB_C     := $(filter-out $(LEFT_OUT), \
+             $(wildcard lib/*.c lib/*/*.c lib/*/*/*.c lib/*/*/*/*.c))
 TOOLS_C   := $(wildcard tools/*.c tools/*/*.c)
 UNIT_C    := $(wildcard tests/unit/test-*.c)
 UNIT_SUPPORT_C := $(filter-out $(UNIT_C),$(wildcard tests/unit/*.c))
@@ -99,7 +109,7 @@ BENCH     := $(addprefix $(O)build/bench/,nbd-walk nbd-load nbd-start timed \
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
         check-asan check-tsan check-valgrind check-samples check-docs \
-        check-quick \
+        check-quick force \
         unit-programs man \
         run-sanitized run-tsan soak fuzz build-fuzz fuzz-programs \
         fuzz-coverage fuzz-sample replay-programs bench bench-programs
@@ -117,21 +127,26 @@ $(OBJ)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(HARDEN_CFLAGS) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
-$(INTERNAL): $(LIB_O)
+# Is newer than what has been built with something more, or less.
+$(OBJ)/without: force
+	@mkdir -p $(@D)
+	@echo '$(WITHOUT)' | cmp -s - $@ || echo '$(WITHOUT)' > $@
+
+$(INTERNAL): $(LIB_O) $(OBJ)/without
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)rm -f $@ && $(AR) crs $@ $^
+	$(Q)rm -f $@ && $(AR) crs $@ $(LIB_O)
 
 # One object, of which only the interface can be seen.
-$(STATIC): $(LIB_O)
+$(STATIC): $(LIB_O) $(OBJ)/without
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LD) -r -o $(OBJ)/libvdisk.o $^
+	$(Q)$(LD) -r -o $(OBJ)/libvdisk.o $(LIB_O)
 	$(Q)$(OBJCOPY) --wildcard --keep-global-symbol='vdisk_*' \
 	    $(OBJ)/libvdisk.o
 	$(Q)rm -f $@ && $(AR) crs $@ $(OBJ)/libvdisk.o
 
-$(SHARED): $(LIB_O) lib/libvdisk.map
+$(SHARED): $(LIB_O) $(OBJ)/without lib/libvdisk.map
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared \
@@ -255,7 +270,7 @@ check-docs: all
 SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
     export-memory export-progress export-readers filesystem \
     fuzz-differential hardening info-vhd install limits map-hostile map-large \
-    nbd-source-large qcow2-huge runner vhd-oracle vhd-size))
+    nbd-source-large qcow2-huge runner vhd-oracle vhd-size without))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
 ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer \
@@ -425,6 +440,7 @@ install: all
 	install -m 644 lib/vdisk.h $(DESTDIR)$(INCDIR)/
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|' \
 	    -e 's|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' \
+	    -e 's|@REQUIRES@|$(LIB_PKGS)|' \
 	    lib/libvdisk.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libvdisk.pc
 	install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/
 	install -m 644 tools/completion.bash $(DESTDIR)$(COMPLETIONDIR)/vdisk

@@ -94,6 +94,10 @@ const char *vdisk_version (void);
 const char *const *vdisk_formats (void);
 const char *const *vdisk_compression_libraries (void);
 
+/* Can NBD URIs be opened?  1, or 0 of a library that was built without
+ * libnbd. */
+int vdisk_has_nbd (void);
+
 /* Options with their defaults, or NULL if there is no memory.  Free with
  * vdisk_options_free, which accepts NULL.  One set of options can open
  * any number of images, and may be freed once they are open. */

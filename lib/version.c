@@ -4,6 +4,8 @@
 #include "vdisk.h"
 
 #include "format/format.h"
+#include "util/nbd-connection.h"
+#include "util/zstd-codec.h"
 
 const char *
 vdisk_version (void)
@@ -21,6 +23,13 @@ const char *const *
 vdisk_compression_libraries (void)
 {
   static const char *const names[] = { "libdeflate", "libzstd", NULL };
+  static const char *const without_zstd[] = { "libdeflate", NULL };
 
-  return names;
+  return zstd_is_built_in ? names : without_zstd;
+}
+
+int
+vdisk_has_nbd (void)
+{
+  return nbd_is_built_in;
 }

@@ -107,7 +107,7 @@ vdisk_dump_plugin (void)
     printf ("vdisk_%s=yes\n", *names);
   for (names = vdisk_output_formats (); *names; ++names)
     printf ("vdisk_as_%s=yes\n", *names);
-  printf ("vdisk_nbd=yes\n");
+  printf ("vdisk_nbd=%s\n", vdisk_has_nbd () ? "yes" : "no");
 }
 
 static int

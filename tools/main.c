@@ -84,8 +84,20 @@ print_help (void)
           "a command");
   puts ("\n"
         "  --help       this text; 'vdisk COMMAND --help' for a command's\n"
-        "  --version    the version\n\n"
+        "  --version    the version, and which libraries this is built with\n\n"
         "The manual is vdisk(1).");
+}
+
+/* The version, and what may be missing from a build. */
+static void
+print_version (void)
+{
+  const char *const *name = vdisk_compression_libraries ();
+
+  printf ("vdisk %s\nlibraries:", vdisk_version ());
+  for (; *name; ++name)
+    printf (" %s", *name);
+  puts (vdisk_has_nbd () ? " libnbd" : "");
 }
 
 /* The command of that name.  NULL, with a message printed, if there is
@@ -144,7 +156,7 @@ main (int argc, char **argv)
     return finish_output (STATUS_OK);
   }
   if (strcmp (argv[1], "--version") == 0 || strcmp (argv[1], "-V") == 0) {
-    printf ("vdisk %s\n", vdisk_version ());
+    print_version ();
     return finish_output (STATUS_OK);
   }
   if (strcmp (argv[1], "help") == 0)

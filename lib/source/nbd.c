@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <libnbd.h>
-
 #include "debug.h"
 #include "util/error.h"
 #include "source/read-ahead.h"
@@ -37,9 +35,6 @@
 #define STATUS_FIRST ((uint64_t) ROW_MAX * 4096)
 #define STATUS_LEAST (1 << 20)
 #define STATUS_MOST ((UINT64_C (1) << 32) - (64 << 10))
-
-/* Flags of base:allocation. */
-enum { NBD_HOLE = LIBNBD_STATE_HOLE, NBD_ZERO = LIBNBD_STATE_ZERO };
 
 struct nbd {
   struct source source;
@@ -172,9 +167,9 @@ struct answer {
 static enum vdisk_kind
 kind_of (uint32_t flags)
 {
-  if (!(flags & NBD_ZERO))
+  if (!(flags & VDISK_NBD_ZERO))
     return VDISK_DATA;
-  return flags & NBD_HOLE ? VDISK_HOLE : VDISK_ZERO;
+  return flags & VDISK_NBD_HOLE ? VDISK_HOLE : VDISK_ZERO;
 }
 
 /* Add an extent to the row.  False if there is no room or no need for

@@ -31,6 +31,8 @@
 #define MINIMUM_MAX (64 << 10)
 #define MAXIMUM_DEFAULT (32 << 20)
 
+const bool nbd_is_built_in = true;
+
 struct nbd_connection {
   const struct nbd_config *config;
   struct nbd_handle *nbd;

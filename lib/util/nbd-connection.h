@@ -14,6 +14,9 @@
 
 struct nbd_connection;
 
+/* Is this built with libnbd?  Without it connecting is an error. */
+extern const bool nbd_is_built_in;
+
 /* What a server says of the disk that it serves. */
 struct nbd_export {
   uint64_t size;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 #include <zlib.h>
-#include <zstd.h>
+
+#include "util/zstd-codec.h"
 
 #define WINDOW_BITS 12
 #define MEMORY_LEVEL 9
@@ -18,7 +19,7 @@
 struct compressor {
   struct compressor *next;      /* in the list of idle ones */
   z_stream stream;
-  ZSTD_CCtx *context;           /* NULL: it is zlib */
+  void *zstd;                   /* NULL: it is zlib */
 };
 
 struct compressors {
@@ -44,8 +45,8 @@ compressors_new (bool zstd, int level)
 static void
 compressor_free (struct compressor *compressor)
 {
-  if (compressor->context)
-    ZSTD_freeCCtx (compressor->context);
+  if (compressor->zstd)
+    zstd_encoder_free (compressor->zstd);
   else
     deflateEnd (&compressor->stream);
   free (compressor);
@@ -66,15 +67,6 @@ compressors_free (struct compressors *compressors)
   free (compressors);
 }
 
-static bool
-init_zstd (struct compressor *compressor, int level)
-{
-  compressor->context = ZSTD_createCCtx ();
-  return compressor->context &&
-    !ZSTD_isError (ZSTD_CCtx_setParameter (compressor->context,
-                                           ZSTD_c_compressionLevel, level));
-}
-
 static struct compressor *
 compressor_new (const struct compressors *compressors)
 {
@@ -85,13 +77,12 @@ compressor_new (const struct compressors *compressors)
   if (compressor == NULL)
     return NULL;
   made = compressors->zstd
-    ? init_zstd (compressor, level ? level : ZSTD_CLEVEL_DEFAULT)
+    ? (compressor->zstd = zstd_encoder_new (level)) != NULL
     : deflateInit2 (&compressor->stream,
                     level ? level : Z_DEFAULT_COMPRESSION, Z_DEFLATED,
                     -WINDOW_BITS, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK;
   if (made)
     return compressor;
-  ZSTD_freeCCtx (compressor->context);
   free (compressor);
   return NULL;
 }
@@ -130,16 +121,6 @@ deflate_cluster (z_stream *stream, const void *from, size_t size, void *to,
   return deflate (stream, Z_FINISH) == Z_STREAM_END ? stream->total_out : 0;
 }
 
-/* The only error there can be is that there is not enough room. */
-static size_t
-zstd_cluster (ZSTD_CCtx *context, const void *from, size_t size, void *to,
-              size_t room)
-{
-  const size_t r = ZSTD_compress2 (context, to, room, from, size);
-
-  return ZSTD_isError (r) ? 0 : r;
-}
-
 size_t
 compress_cluster (struct compressors *compressors, const void *from,
                   size_t size, void *to, size_t room)
@@ -149,8 +130,8 @@ compress_cluster (struct compressors *compressors, const void *from,
 
   if (compressor == NULL)
     return (size_t) -1;
-  r = compressor->context
-    ? zstd_cluster (compressor->context, from, size, to, room)
+  r = compressor->zstd
+    ? zstd_encode (compressor->zstd, from, size, to, room)
     : deflate_cluster (&compressor->stream, from, size, to, room);
   give_back (compressors, compressor);
   return r;

@@ -18,6 +18,7 @@
 #include "util/align.h"
 #include "util/suggestion.h"
 #include "util/uuid.h"
+#include "util/zstd-codec.h"
 
 #define THREADS_MAX 64
 #define THREADS_DEFAULT_MAX 8
@@ -266,6 +267,11 @@ take_compression (struct export_options *options, const char *word)
     options->compression = COMPRESSION_ZSTD;
   else
     return wrong ("compression", "zlib or zstd");
+  if (options->compression == COMPRESSION_ZSTD && !zstd_is_built_in) {
+    usage_error ("export", "--compression=zstd cannot be written: built "
+                 "without libzstd");
+    return false;
+  }
   return true;
 }
 

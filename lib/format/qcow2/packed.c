@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Compressed clusters: raw deflate through libdeflate, or zstd frames
- * through libzstd.  Making a decompressor costs more than inflating a
+/* Compressed clusters: raw deflate through libdeflate, or zstd frames.
+ * Making a decompressor costs more than inflating a
  * small cluster, so they are kept.
  */
 
@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include <libdeflate.h>
-#include <zstd.h>
 
 #include "util/error.h"
 #include "format/qcow2/disk.h"
@@ -20,8 +19,10 @@
 #include "util/semaphore.h"
 #include "util/cleanup.h"
 #include "util/minmax.h"
+#include "util/zstd-codec.h"
 
-/* One decompressor: 'tool' is a libdeflate_decompressor or a ZSTD_DCtx. */
+/* One decompressor: 'tool' is a libdeflate_decompressor or one of
+ * util/zstd-codec.h. */
 struct unpacker {
   void *tool;
   struct unpacker *next;
@@ -109,52 +110,12 @@ inflate_deflate (void *tool, const void *packed, size_t packed_size,
   }
 }
 
-static void *
-make_zstd (void)
-{
-  return ZSTD_createDCtx ();
-}
-
-static void
-destroy_zstd (void *tool)
-{
-  ZSTD_freeDCtx (tool);
-}
-
-/* Frame by frame straight into the cluster: zstd's streaming mode would
- * allocate a window as large as the image says. */
-static const char *
-inflate_zstd (void *tool, const void *packed, size_t packed_size,
-              void *cluster, size_t cluster_size)
-{
-  const uint8_t *in = packed;
-  uint8_t *out = cluster;
-
-  while (cluster_size > 0) {
-    size_t frame, made;
-
-    if (packed_size == 0)
-      return "the zstd stream ends before the cluster is full";
-    frame = ZSTD_findFrameCompressedSize (in, packed_size);
-    if (ZSTD_isError (frame))
-      return "the zstd stream is damaged";
-    made = ZSTD_decompressDCtx (tool, out, cluster_size, in, frame);
-    if (ZSTD_isError (made))
-      return "the zstd stream is damaged, or longer than the cluster";
-    in += frame;
-    packed_size -= frame;
-    out += made;
-    cluster_size -= made;
-  }
-  return NULL;
-}
-
 static const struct compression compressions[] = {
   [QCOW2_COMPRESSION_ZLIB] = {
     make_deflate, destroy_deflate, inflate_deflate,
   },
   [QCOW2_COMPRESSION_ZSTD] = {
-    make_zstd, destroy_zstd, inflate_zstd,
+    zstd_decoder_new, zstd_decoder_free, zstd_decode,
   },
 };
 
