@@ -86,6 +86,8 @@ MUTATE_C  := $(wildcard tests/fuzz/mutate*.c)
 BENCH_C   := $(wildcard scripts/bench/*.c)
 
 LIB_O     := $(LIB_C:%.c=$(OBJ)/%.o)
+UTIL_O    := $(filter $(OBJ)/lib/util/%,$(LIB_O))
+TOOLS_O   := $(TOOLS_C:%.c=$(OBJ)/%.o)
 UNIT      := $(UNIT_C:tests/unit/%.c=$(O)build/unit/%)
 UNIT_SUPPORT_O := $(UNIT_SUPPORT_C:%.c=$(OBJ)/%.o)
 FUZZ      := $(FUZZ_C:tests/fuzz/%.c=$(O)build/fuzz/%)
@@ -99,17 +101,23 @@ MAN       := $(patsubst lib/%.pod,build/man/%.3,$(wildcard lib/*.pod)) \
 
 PLUGIN    := $(O)plugin/nbdkit-vdisk-plugin.so
 STATIC    := $(O)lib/libvdisk.a
-# For what is built here and uses what is the library's own.
+# For what is built here and uses what is the library's own, and what is of
+# use to the tool as well.
 INTERNAL  := $(OBJ)/lib/internal.a
+UTIL      := $(OBJ)/lib/util.a
 SHARED    := $(O)lib/libvdisk.so
 TOOL      := $(O)tools/vdisk
+TOOL_SHARED := $(O)build/shared/vdisk
+# What old exporters in tools/export still use of the library beside vdisk.h.
+# When they are outputs of the library, this is empty.
+TOOL_LEFT := $(INTERNAL)
 BENCH     := $(addprefix $(O)build/bench/,nbd-walk nbd-load nbd-start timed \
              table-scan library-walk nbdkit-extents-plugin.so)
 
 .DELETE_ON_ERROR:
 .PHONY: all help clean install uninstall check check-unit check-e2e \
         check-asan check-tsan check-valgrind check-samples check-docs \
-        check-quick force \
+        check-quick check-shared force \
         unit-programs man \
         run-sanitized run-tsan soak fuzz build-fuzz fuzz-programs \
         fuzz-coverage fuzz-sample replay-programs bench bench-programs
@@ -136,6 +144,11 @@ $(INTERNAL): $(LIB_O) $(OBJ)/without
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) crs $@ $(LIB_O)
+
+$(UTIL): $(UTIL_O) $(OBJ)/without
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) crs $@ $(UTIL_O)
 
 # One object, of which only the interface can be seen.
 $(STATIC): $(LIB_O) $(OBJ)/without
@@ -166,11 +179,21 @@ $(PLUGIN): $(OBJ)/plugin/vdisk-plugin.o $(INTERNAL) plugin/plugin.map
 $(OBJ)/tools/%.o: override CFLAGS += -Itools \
     $(shell $(PKG_CONFIG) --cflags $(TOOL_PKGS))
 
-$(TOOL): $(TOOLS_C:%.c=$(OBJ)/%.o) $(INTERNAL)
+LINK_TOOL = $(CC) $(CFLAGS) $(PIE) $(LDFLAGS) -o $@ $(filter %.o %.a %.so,$^)
+TOOL_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS))
+
+$(TOOL): $(TOOLS_O) $(or $(TOOL_LEFT),$(UTIL) $(STATIC))
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(PIE) $(LDFLAGS) -o $@ $^ $(LIB_LIBS) \
-	    $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS))
+	$(Q)$(LINK_TOOL) $(TOOL_LIBS) $(LIB_LIBS)
+
+# The same with the shared library, which it finds beside itself.
+$(TOOL_SHARED): $(TOOLS_O) $(UTIL) $(SHARED) $(TOOL_LEFT)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)ln -sf $(abspath $(SHARED)) $(@D)/libvdisk.so.$(SOVERSION)
+	$(Q)$(LINK_TOOL) -Wl,-rpath,'$$ORIGIN' $(TOOL_LIBS) \
+	    $(if $(TOOL_LEFT),$(LIB_LIBS))
 
 man: $(MAN)
 
@@ -230,7 +253,9 @@ RUN_E2E  = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(E2E)),$(E2E))
 CHECK_SCALE ?= 0.25
 check: all unit-programs $(COMPARE) bench-programs
 	scripts/check-docs
+	scripts/check-includes
 	VDISK_SCALE=$(CHECK_SCALE) tests/run $(SUITES) $(E2E)
+	$(MAKE) check-shared
 	$(MAKE) check-asan
 	$(MAKE) fuzz-sample
 
@@ -245,6 +270,7 @@ QUICK_E2E := $(patsubst %,tests/e2e/test-%.sh,chain-shapes check-tool clients \
 ## make check-quick     a part of all that, in about a minute
 check-quick: all unit-programs $(COMPARE)
 	scripts/check-docs
+	scripts/check-includes
 	VDISK_SCALE=0.05 tests/run $(filter-out $(QUICK_NOT),$(SUITES)) \
 	    $(QUICK_E2E)
 
@@ -258,6 +284,19 @@ check-e2e: all $(COMPARE) bench-programs
 
 check-docs: all
 	scripts/check-docs
+	scripts/check-includes
+
+# A script or two of all that the tool does.  (Two copies of the library's
+# data, as TOOL_LEFT makes, do not know each other's VHDs.)
+SHARED_E2E := $(patsubst %,tests/e2e/test-%.sh,check-tool completion \
+    export-chunked export-nbd export-options export-parts export-qcow2 \
+    export-qcow2-compressed export-raw $(if $(TOOL_LEFT),,export-vhd) \
+    export-xva info map-clusters map-nbdinfo tool-usage verbose)
+## make check-shared    the tool with the shared library: a part of the e2e tests
+check-shared: $(TOOL_SHARED) all
+	VDISK=$(abspath $(TOOL_SHARED)) VDISK_SCALE=0.1 tests/run \
+	    --log-dir build/shared/test-logs \
+	    $(if $(TESTS),$(RUN_E2E),$(SHARED_E2E))
 
 # The e2e scripts make few of their random images here: everything is
 # slower.  Leaks are the unit suites' to find: nbdkit has some of its own,
