@@ -162,3 +162,29 @@ chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
   interval_list_free (&f.lower);
   return r;
 }
+
+static int
+map_opaque (const void *chain, uint64_t offset, uint64_t count,
+            struct interval_list *out, struct vdisk_error *error)
+{
+  return chain_map (chain, offset, count, out, error);
+}
+
+struct disk_map
+chain_disk_map (const struct chain *chain)
+{
+  return (struct disk_map) {
+    .name = chain->layers[0]->source->name, .size = chain_size (chain),
+    .granularity = chain->granularity, .work_max = chain_work_max (chain),
+    .map = chain->inspect_only ? NULL : map_opaque, .opaque = chain,
+  };
+}
+
+int
+chain_unpack (const struct chain *chain, const struct interval *packed,
+              void *cluster, struct vdisk_error *error)
+{
+  struct layer *layer = chain->layers[packed->depth];
+
+  return layer->format->unpack (layer, packed, cluster, error);
+}

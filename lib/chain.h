@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "map/disk-map.h"
 #include "map/interval.h"
 #include "layer.h"
 #include "bounds.h"
@@ -60,5 +61,13 @@ int chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
 /* The most work (see struct interval_list) that mapping the whole disk once
  * can take: more tells that tables or blocks overlap. */
 uint64_t chain_work_max (const struct chain *chain);
+
+/* The map of a chain, which must outlive it. */
+struct disk_map chain_disk_map (const struct chain *chain);
+
+/* Inflate the compressed cluster that 'packed', of the chain's map, is a part
+ * of into 'cluster', of the cluster size of its layer. */
+int chain_unpack (const struct chain *chain, const struct interval *packed,
+                  void *cluster, struct vdisk_error *error);
 
 #endif /* VDISK_CHAIN_H */

@@ -20,14 +20,16 @@
 
 /* A read: where the bytes of the guest offset 'offset' go. */
 struct reading {
+  const struct vdisk *vdisk;
   uint8_t *buffer;
   uint64_t offset;
 };
 
 static int
-read_interval (struct vdisk *vdisk, const struct interval *interval,
+read_interval (const struct interval *interval,
                const struct reading *reading, struct vdisk_error *error)
 {
+  const struct vdisk *vdisk = reading->vdisk;
   uint8_t *to = reading->buffer + (interval->offset - reading->offset);
   struct layer *layer = vdisk->chain->layers[interval->depth];
 
@@ -40,20 +42,21 @@ read_interval (struct vdisk *vdisk, const struct interval *interval,
     return layer_read_data (layer, to, interval->length, interval->host,
                             error);
   case VDISK_PACKED:
-    return cluster_cache_read (vdisk->clusters, interval, to, error);
+    return cluster_cache_read (vdisk->clusters, interval,
+                               layer->cluster_size, to, error);
   }
   return error_set (error, EINVAL, "an interval is of kind %d",
                     interval->kind);
 }
 
 static int
-read_intervals (struct vdisk *vdisk, const struct interval *intervals,
-                size_t count, void *opaque, struct vdisk_error *error)
+read_intervals (const struct interval *intervals, size_t count, void *opaque,
+                struct vdisk_error *error)
 {
   size_t i;
 
   for (i = 0; i < count; ++i)
-    if (read_interval (vdisk, &intervals[i], opaque, error) == -1)
+    if (read_interval (&intervals[i], opaque, error) == -1)
       return -1;
   return 0;
 }
@@ -62,9 +65,12 @@ int
 vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
              uint64_t offset, struct vdisk_error *error)
 {
-  struct reading reading = { .buffer = buffer, .offset = offset };
+  struct reading reading = {
+    .vdisk = vdisk, .buffer = buffer, .offset = offset,
+  };
   const uint64_t since = debug_clock (vdisk->options);
-  const int r = walk_cached (vdisk, offset, count, read_intervals, &reading, error);
+  const int r = walk_cached (vdisk->intervals, offset, count,
+                             read_intervals, &reading, error);
 
   debug_slow (vdisk->options, since, vdisk_layer_file (vdisk, 0), "read",
               count, offset);
@@ -72,10 +78,9 @@ vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
 }
 
 static int
-report_intervals (struct vdisk *vdisk, const struct interval *intervals,
-                  size_t count, void *opaque, struct vdisk_error *error)
+report_intervals (const struct interval *intervals, size_t count,
+                  void *opaque, struct vdisk_error *error)
 {
-  (void) vdisk;
   return extents_report (opaque, intervals, count, error);
 }
 
@@ -88,8 +93,8 @@ vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
     .chain = vdisk->chain, .callback = callback, .opaque = opaque,
   };
   const uint64_t since = debug_clock (vdisk->options);
-  const int r = walk_once (vdisk, offset, count, report_intervals, &extents,
-                           error);
+  const int r = walk_once (vdisk->intervals, offset, count, report_intervals,
+                           &extents, error);
 
   debug_slow (vdisk->options, since, vdisk_layer_file (vdisk, 0), "extents",
               count, offset);
@@ -97,12 +102,12 @@ vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 }
 
 static int
-prefetch_intervals (struct vdisk *vdisk, const struct interval *intervals,
-                    size_t count, void *opaque, struct vdisk_error *error)
+prefetch_intervals (const struct interval *intervals, size_t count,
+                    void *opaque, struct vdisk_error *error)
 {
+  const struct vdisk *vdisk = opaque;
   size_t i;
 
-  (void) opaque;
   (void) error;
   for (i = 0; i < count; ++i) {
     const struct interval *interval = &intervals[i];
@@ -122,7 +127,8 @@ vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
                 struct vdisk_error *error)
 {
   const uint64_t since = debug_clock (vdisk->options);
-  const int r = walk_cached (vdisk, offset, count, prefetch_intervals, NULL, error);
+  const int r = walk_cached (vdisk->intervals, offset, count,
+                             prefetch_intervals, vdisk, error);
 
   debug_slow (vdisk->options, since, vdisk_layer_file (vdisk, 0), "prefetch",
               count, offset);

@@ -19,12 +19,32 @@
 #include "url.h"
 #include "util/error.h"
 
+static int
+unpack_cluster (const void *chain, const struct interval *packed,
+                void *cluster, struct vdisk_error *error)
+{
+  return chain_unpack (chain, packed, cluster, error);
+}
+
+/* The caches of an image whose chain is open. */
+static int
+make_caches (struct vdisk *vdisk, struct vdisk_error *error)
+{
+  const struct disk_map disk = chain_disk_map (vdisk->chain);
+  const size_t budget = vdisk->options->cache_size / 2;
+
+  vdisk->intervals = interval_cache_new (&disk, budget);
+  vdisk->clusters = cluster_cache_new (unpack_cluster, vdisk->chain, budget);
+  if (vdisk->intervals == NULL || vdisk->clusters == NULL)
+    return error_no_memory (error, disk.name);
+  return 0;
+}
+
 struct vdisk *
 image_open (struct source *top, const struct vdisk_options *options,
             const struct resolver *resolver, struct vdisk_error *error)
 {
   struct vdisk *vdisk = calloc (1, sizeof *vdisk);
-  size_t budget = options->cache_size / 2;
 
   if (vdisk == NULL || (vdisk->options = options_copy (options)) == NULL) {
     error_no_memory (error, top->name);
@@ -32,15 +52,8 @@ image_open (struct source *top, const struct vdisk_options *options,
     goto fail;
   }
   vdisk->chain = chain_open (top, vdisk->options, resolver, error);
-  if (vdisk->chain == NULL)
-    goto fail;
-  vdisk->intervals = interval_cache_new (vdisk->chain, budget);
-  vdisk->clusters = cluster_cache_new (vdisk->chain, budget);
-  if (vdisk->intervals == NULL || vdisk->clusters == NULL) {
-    error_no_memory (error, vdisk_layer_file (vdisk, 0));
-    goto fail;
-  }
-  return vdisk;
+  if (vdisk->chain && make_caches (vdisk, error) == 0)
+    return vdisk;
 
  fail:
   vdisk_close (vdisk);

@@ -8,8 +8,6 @@
 #include <errno.h>
 #include <inttypes.h>
 
-#include "chain.h"
-#include "image.h"
 #include "map/interval-cache.h"
 #include "util/checked.h"
 #include "util/error.h"
@@ -35,9 +33,8 @@ count_whole (const struct interval_list *list, size_t i, uint64_t offset,
 
 /* Visit the intervals of a list that lie in [offset, end). */
 static int
-visit_list (struct vdisk *vdisk, const struct interval_list *list,
-            uint64_t offset, uint64_t end, visitor *visit, void *opaque,
-            struct vdisk_error *error)
+visit_list (const struct interval_list *list, uint64_t offset, uint64_t end,
+            visitor *visit, void *opaque, struct vdisk_error *error)
 {
   size_t i, n;
   int r = 0;
@@ -46,13 +43,13 @@ visit_list (struct vdisk *vdisk, const struct interval_list *list,
        i < list->count && list->at[i].offset < end && r == 0; i += n) {
     n = count_whole (list, i, offset, end);
     if (n > 0)
-      r = visit (vdisk, &list->at[i], n, opaque, error);
+      r = visit (&list->at[i], n, opaque, error);
     else {
       const struct interval clipped = interval_clip (&list->at[i], offset,
                                                      end);
 
       n = 1;
-      r = visit (vdisk, &clipped, 1, opaque, error);
+      r = visit (&clipped, 1, opaque, error);
     }
   }
   return r;
@@ -61,14 +58,14 @@ visit_list (struct vdisk *vdisk, const struct interval_list *list,
 /* Map [offset, end) into 'list', as far as that can be done, and visit
  * it. */
 static int
-visit_mapped (struct vdisk *vdisk, uint64_t offset, uint64_t end,
+visit_mapped (const struct disk_map *disk, uint64_t offset, uint64_t end,
               struct interval_list *list, visitor *visit, void *opaque,
               struct vdisk_error *error)
 {
   struct vdisk_error why = { 0 };
-  const int mapped = chain_map (vdisk->chain, offset, end - offset, list,
+  const int mapped = disk->map (disk->opaque, offset, end - offset, list,
                                 &why);
-  const int r = visit_list (vdisk, list, offset, end, visit, opaque, error);
+  const int r = visit_list (list, offset, end, visit, opaque, error);
 
   if (r == 0 && mapped == -1)
     return error_set (error, why.errnum, "%s", error_raw (&why));
@@ -79,7 +76,7 @@ visit_mapped (struct vdisk *vdisk, uint64_t offset, uint64_t end,
  * *offset where that ends.  Where the segment is damaged, so much may still be
  * whole. */
 static int
-visit_segment (struct vdisk *vdisk, uint64_t *offset, uint64_t end,
+visit_segment (struct interval_cache *map, uint64_t *offset, uint64_t end,
                visitor *visit, void *opaque, struct vdisk_error *error)
 {
   struct vdisk_error damage = { 0 };
@@ -88,89 +85,86 @@ visit_segment (struct vdisk *vdisk, uint64_t *offset, uint64_t end,
   struct segment segment;
   int r;
 
-  if (interval_cache_get (vdisk->intervals, start, &segment, &damage) == 0) {
+  if (interval_cache_get (map, start, &segment, &damage) == 0) {
     *offset = end = min_u64 (end, segment.end);
-    r = visit_list (vdisk, &segment.intervals, start, end, visit, opaque,
-                    error);
-    interval_cache_release (vdisk->intervals, &segment);
+    r = visit_list (&segment.intervals, start, end, visit, opaque, error);
+    interval_cache_release (map, &segment);
     return r;
   }
-  *offset = end = min_u64 (end, interval_cache_segment_end (vdisk->intervals,
-                                                            start));
-  r = visit_mapped (vdisk, start, end, &list, visit, opaque, error);
+  *offset = end = min_u64 (end, interval_cache_segment_end (map, start));
+  r = visit_mapped (interval_cache_disk (map), start, end, &list, visit,
+                    opaque, error);
   interval_list_free (&list);
   return r;
 }
 
 static int
-check_range (const struct vdisk *vdisk, uint64_t offset, uint64_t count,
+check_range (const struct disk_map *disk, uint64_t offset, uint64_t count,
              struct vdisk_error *error)
 {
   error_clear (error);
-  if (vdisk->chain->inspect_only)
+  if (disk->map == NULL)
     return error_set (error, EINVAL, "%s: opened only to be inspected",
-                      vdisk_layer_file (vdisk, 0));
-  if (!range_within (offset, count, vdisk_size (vdisk)))
+                      disk->name);
+  if (!range_within (offset, count, disk->size))
     return error_set (error, EINVAL, "%" PRIu64 " bytes at offset %" PRIu64
                       " reach beyond the end of the disk (%" PRIu64
-                      " bytes)", count, offset, vdisk_size (vdisk));
+                      " bytes)", count, offset, disk->size);
   return 0;
 }
 
 int
-walk_cached (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+walk_cached (struct interval_cache *map, uint64_t offset, uint64_t count,
              visitor *visit, void *opaque, struct vdisk_error *error)
 {
   const uint64_t end = offset + count;
   int r;
 
-  r = check_range (vdisk, offset, count, error);
+  r = check_range (interval_cache_disk (map), offset, count, error);
   while (offset < end && r == 0)
-    r = visit_segment (vdisk, &offset, end, visit, opaque, error);
+    r = visit_segment (map, &offset, end, visit, opaque, error);
   return r == -1 ? -1 : 0;
 }
 
 /* Tables that are shared or overlap can make a small file look as if it
  * had any number of them. */
 static int
-check_work (const struct vdisk *vdisk, uint64_t work,
+check_work (const struct disk_map *disk, uint64_t work,
             struct vdisk_error *error)
 {
-  const uint64_t max = chain_work_max (vdisk->chain);
-
-  if (work <= max)
+  if (work <= disk->work_max)
     return 0;
   return error_set (error, EIO, "%s: tables or blocks overlap: mapping the "
                     "disk takes more of them than its files can hold (%"
-                    PRIu64 " bytes)", vdisk_layer_file (vdisk, 0), max);
+                    PRIu64 " bytes)", disk->name, disk->work_max);
 }
 
 int
-walk_once (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+walk_once (struct interval_cache *map, uint64_t offset, uint64_t count,
            visitor *visit, void *opaque, struct vdisk_error *error)
 {
-  const uint64_t segment_size =
-    interval_cache_segment_size (vdisk->intervals);
+  const struct disk_map *disk = interval_cache_disk (map);
+  const uint64_t segment_size = interval_cache_segment_size (map);
   uint64_t end, next, piece = segment_size;
   struct interval_list list = { 0 };
   int r;
 
-  if (check_range (vdisk, offset, count, error) == -1)
+  if (check_range (disk, offset, count, error) == -1)
     return -1;
   if (count == 0)
     return 0;
   end = offset + count;
-  r = visit_segment (vdisk, &offset, end, visit, opaque, error);
+  r = visit_segment (map, &offset, end, visit, opaque, error);
   for (; offset < end && r == 0; offset = next) {
     next = offset + min_u64 (end - offset,
                              piece - (offset & (piece - 1)));
-    r = visit_mapped (vdisk, offset, next, &list, visit, opaque, error);
+    r = visit_mapped (disk, offset, next, &list, visit, opaque, error);
     if (r == 0)
-      r = check_work (vdisk, list.work, error);
+      r = check_work (disk, list.work, error);
     if (list.count > BULK_INTERVALS && piece > segment_size)
       piece /= 2;
     else if (list.count <= BULK_INTERVALS / 2 &&
-             piece / BULK_INTERVALS_MAX < vdisk->chain->granularity)
+             piece / BULK_INTERVALS_MAX < disk->granularity)
       piece *= 2;
   }
   interval_list_free (&list);

@@ -6,32 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bounds.h"
 #include "map/cache.h"
-#include "chain.h"
 #include "util/error.h"
-#include "format/format.h"
-#include "source/source.h"
 #include "util/align.h"
 
 struct cluster_cache {
-  const struct chain *chain;
+  cluster_unpacker *unpack;
+  const void *opaque;
   struct cache *cache;
 };
 
 /* What a load needs to know. */
 struct unpacking {
-  struct layer *layer;
+  const struct cluster_cache *clusters;
   const struct interval *packed;
+  uint32_t cluster_size;
 };
 
 struct cluster_cache *
-cluster_cache_new (const struct chain *chain, size_t budget)
+cluster_cache_new (cluster_unpacker *unpack, const void *opaque,
+                   size_t budget)
 {
   struct cluster_cache *clusters = calloc (1, sizeof *clusters);
 
   if (clusters == NULL)
     return NULL;
-  clusters->chain = chain;
+  clusters->unpack = unpack;
+  clusters->opaque = opaque;
   clusters->cache = cache_new (budget);
   if (clusters->cache == NULL) {
     free (clusters);
@@ -61,39 +63,40 @@ load_cluster (void *opaque, uint64_t key, size_t *size,
               struct vdisk_error *error)
 {
   const struct unpacking *unpacking = opaque;
-  struct layer *layer = unpacking->layer;
-  void *cluster = malloc (layer->cluster_size);
+  const struct cluster_cache *clusters = unpacking->clusters;
+  void *cluster = malloc (unpacking->cluster_size);
 
   (void) key;
   if (cluster == NULL) {
-    error_no_memory (error, layer->source->name);
+    error_no_memory (error, "compressed cluster");
     return NULL;
   }
-  if (layer->format->unpack (layer, unpacking->packed, cluster,
-                             error) == -1) {
+  if (clusters->unpack (clusters->opaque, unpacking->packed, cluster,
+                        error) == -1) {
     free (cluster);
     return NULL;
   }
-  *size = layer->cluster_size;
+  *size = unpacking->cluster_size;
   return cluster;
 }
 
 int
 cluster_cache_read (struct cluster_cache *clusters,
-                    const struct interval *packed, void *buffer,
-                    struct vdisk_error *error)
+                    const struct interval *packed, uint32_t cluster_size,
+                    void *buffer, struct vdisk_error *error)
 {
-  struct layer *layer = clusters->chain->layers[packed->depth];
-  struct unpacking unpacking = { .layer = layer, .packed = packed };
-  uint64_t start = round_down (packed->offset, layer->cluster_size);
+  struct unpacking unpacking = {
+    .clusters = clusters, .packed = packed, .cluster_size = cluster_size,
+  };
+  const uint64_t start = round_down (packed->offset, cluster_size);
   const struct cache_entry *entry;
   uint64_t key;
 
-  if (packed->length == layer->cluster_size)
-    return layer->format->unpack (layer, packed, buffer, error);
+  if (packed->length == cluster_size)
+    return clusters->unpack (clusters->opaque, packed, buffer, error);
 
   /* At most 2^54 clusters and 2^8 layers: no two have the same key. */
-  key = start / layer->cluster_size * CHAIN_LAYERS_MAX + packed->depth;
+  key = start / cluster_size * CHAIN_LAYERS_MAX + packed->depth;
   entry = cache_get (clusters->cache, key, load_cluster, &unpacking, error);
   if (entry == NULL)
     return -1;

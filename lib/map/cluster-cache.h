@@ -11,13 +11,18 @@
 
 #include "map/interval.h"
 
-struct chain;
 struct cluster_cache;
 
-/* For the compressed clusters of 'chain', which must outlive it.  NULL if
- * out of memory. */
-struct cluster_cache *cluster_cache_new (const struct chain *chain,
-                                         size_t budget);
+/* Inflates the compressed cluster that 'packed' is a part of into
+ * 'cluster', which has room for one. */
+typedef int cluster_unpacker (const void *opaque,
+                              const struct interval *packed, void *cluster,
+                              struct vdisk_error *error);
+
+/* For the compressed clusters that 'unpack' inflates.  NULL if out of
+ * memory. */
+struct cluster_cache *cluster_cache_new (cluster_unpacker *unpack,
+                                         const void *opaque, size_t budget);
 void cluster_cache_free (struct cluster_cache *cache);
 
 /* Tell by a debug message what it was good for. */
@@ -26,10 +31,11 @@ void cluster_cache_debug (const struct cluster_cache *clusters,
                           const char *file);
 
 /* Read the guest bytes of 'packed', which is all or a part of one
- * compressed cluster, into 'buffer'.  A whole cluster is inflated there
- * directly and not kept. */
+ * compressed cluster of 'cluster_size' bytes, into 'buffer'.  A whole
+ * cluster is inflated there directly and not kept. */
 int cluster_cache_read (struct cluster_cache *cache,
-                        const struct interval *packed, void *buffer,
+                        const struct interval *packed,
+                        uint32_t cluster_size, void *buffer,
                         struct vdisk_error *error);
 
 #endif /* VDISK_CLUSTER_CACHE_H */

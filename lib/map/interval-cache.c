@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Segments of the flattened map, kept in a cache by their offset and size.
+/* Segments of a disk's map, kept in a cache by their offset and size.
  *
  * There are two sizes.  Where a small segment, when it is made, turns out to
  * be of a few intervals, so may what lies around it: if all of the large one
@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "map/cache.h"
-#include "chain.h"
 #include "util/error.h"
 #include "util/align.h"
 #include "util/minmax.h"
@@ -37,9 +36,8 @@
 #define FEW_INTERVALS 4
 
 struct interval_cache {
-  const struct chain *chain;
+  struct disk_map disk;
   struct cache *cache;
-  uint64_t disk_size;
   uint64_t segment_size, large_size;
 };
 
@@ -52,29 +50,28 @@ struct wanted {
 };
 
 static uint64_t
-choose_segment_size (const struct chain *chain, size_t budget)
+choose_segment_size (uint64_t granularity, size_t budget)
 {
   const size_t room = budget / SEGMENTS_MIN / sizeof (struct interval);
   uint64_t intervals = SEGMENT_INTERVALS;
 
   while (intervals < SEGMENT_INTERVALS_MAX &&
-         intervals * chain->granularity < SEGMENT_SIZE_WORTHWHILE)
+         intervals * granularity < SEGMENT_SIZE_WORTHWHILE)
     intervals *= 2;
   while (intervals > 1 && intervals > room)
     intervals /= 2;
-  return intervals * chain->granularity;
+  return intervals * granularity;
 }
 
 struct interval_cache *
-interval_cache_new (const struct chain *chain, size_t budget)
+interval_cache_new (const struct disk_map *disk, size_t budget)
 {
   struct interval_cache *map = calloc (1, sizeof *map);
 
   if (map == NULL)
     return NULL;
-  map->chain = chain;
-  map->disk_size = chain_size (chain);
-  map->segment_size = choose_segment_size (chain, budget);
+  map->disk = *disk;
+  map->segment_size = choose_segment_size (disk->granularity, budget);
   /* At most 2^62, see LAYER_UNDIVIDED. */
   map->large_size = map->segment_size <= INT64_MAX / 2 / LARGE_SEGMENTS
     ? map->segment_size * LARGE_SEGMENTS : map->segment_size;
@@ -102,6 +99,12 @@ interval_cache_free (struct interval_cache *map)
   }
 }
 
+const struct disk_map *
+interval_cache_disk (const struct interval_cache *map)
+{
+  return &map->disk;
+}
+
 uint64_t
 interval_cache_segment_size (const struct interval_cache *map)
 {
@@ -114,7 +117,7 @@ segment_end (const struct interval_cache *map, uint64_t offset,
 {
   const uint64_t start = round_down (offset, size);
 
-  return start + min_u64 (size, map->disk_size - start);
+  return start + min_u64 (size, map->disk.size - start);
 }
 
 uint64_t
@@ -137,8 +140,9 @@ load_segment (void *opaque, uint64_t key, size_t *size,
 
   (void) key;
   wanted->is_made = true;
-  if (chain_map (map->chain, wanted->offset, end - wanted->offset, &list,
-                 error) == 0 && list.count <= wanted->intervals_max) {
+  if (map->disk.map (map->disk.opaque, wanted->offset, end - wanted->offset,
+                     &list, error) == 0 &&
+      list.count <= wanted->intervals_max) {
     /* A copy of the right size: shrinking would leave the heap in pieces. */
     *size = list.count * sizeof *segment;
     segment = malloc (*size);

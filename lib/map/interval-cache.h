@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The interval map of an open image: the flattened map of its chain, in
+/* The interval map of an open image, in
  * segments (aligned pieces of guest space) that are made when somebody
  * first asks and kept within a budget of memory.
  */
@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "map/disk-map.h"
 #include "map/interval.h"
 
-struct chain;
 struct interval_cache;
 struct cache_entry;
 
@@ -23,8 +23,9 @@ struct segment {
   const struct cache_entry *entry;
 };
 
-/* The map of 'chain', which must outlive it.  NULL if out of memory. */
-struct interval_cache *interval_cache_new (const struct chain *chain,
+/* The segments of 'disk', of which it keeps a copy.  NULL if out of
+ * memory. */
+struct interval_cache *interval_cache_new (const struct disk_map *disk,
                                            size_t budget);
 void interval_cache_free (struct interval_cache *cache);
 
@@ -35,12 +36,15 @@ void interval_cache_debug (const struct interval_cache *map,
 
 /* Get the segment that holds the guest offset, which lies within the
  * disk.  -1 if some of it cannot be mapped; the rest may still be had
- * from chain_map. */
+ * from interval_cache_disk. */
 int interval_cache_get (struct interval_cache *cache, uint64_t offset,
                         struct segment *segment, struct vdisk_error *error);
 
 void interval_cache_release (struct interval_cache *cache,
                              const struct segment *segment);
+
+/* What it has the segments of. */
+const struct disk_map *interval_cache_disk (const struct interval_cache *cache);
 
 /* How large segments are at the least, but for the last of the disk: a power
  * of two. */
