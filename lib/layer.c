@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "util/error.h"
-#include "format/format.h"
 #include "options.h"
 #include "source/source.h"
 #include "util/align.h"
@@ -87,19 +86,4 @@ layer_read_data (const struct layer *layer, void *buffer, size_t count,
   memset ((uint8_t *) buffer + present, 0, count - present);
   return present == 0 ? 0
     : source_pread_data (layer->data, buffer, present, host, error);
-}
-
-void
-layer_close (struct layer *layer)
-{
-  if (layer == NULL)
-    return;
-  if (layer->format)
-    layer->format->close (layer);
-  reference_clear (&layer->backing);
-  reference_clear (&layer->data_file);
-  if (layer->data != layer->source)
-    source_close (layer->data);
-  source_close (layer->source);
-  free (layer);
 }

@@ -121,8 +121,4 @@ layer_append_data (const struct layer *layer, struct interval_list *out,
 int layer_read_data (const struct layer *layer, void *buffer, size_t count,
                      uint64_t host, struct vdisk_error *error);
 
-/* Close everything the layer owns, and free it.  Accepts NULL, and a
- * layer that was only opened in part. */
-void layer_close (struct layer *layer);
-
 #endif /* VDISK_LAYER_H */

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "util/error.h"
-#include "format/format.h"
+#include "format/names.h"
 #include "bounds.h"
 #include "util/suggestion.h"
 

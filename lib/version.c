@@ -3,7 +3,7 @@
 
 #include "vdisk.h"
 
-#include "format/format.h"
+#include "format/names.h"
 #include "util/nbd-connection.h"
 #include "util/zstd-codec.h"
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The table of format drivers, and their names. */
+/* The table of format drivers, and closing what one of them opened. */
 
 #include "format/format.h"
 
-#include <string.h>
+#include <stdlib.h>
+
+#include "reference.h"
+#include "source/source.h"
 
 const struct format *const format_drivers[] = {
   &format_vhd,
@@ -13,27 +16,17 @@ const struct format *const format_drivers[] = {
   NULL
 };
 
-#define FORMATS (sizeof format_drivers / sizeof format_drivers[0] - 1)
-
-const char *const *
-format_names (void)
+void
+layer_close (struct layer *layer)
 {
-  static const char *const names[] = { "vhd", "qcow2", "qed", "raw", NULL };
-
-  _Static_assert (sizeof names / sizeof names[0] == FORMATS + 1,
-                  "a format has no name");
-  return names;
-}
-
-const struct format *
-format_by_name (const char *name)
-{
-  size_t i;
-
-  if (strcmp (name, "vpc") == 0)
-    return &format_vhd;
-  for (i = 0; i < FORMATS; ++i)
-    if (strcmp (name, format_drivers[i]->name) == 0)
-      return format_drivers[i];
-  return NULL;
+  if (layer == NULL)
+    return;
+  if (layer->format)
+    layer->format->close (layer);
+  reference_clear (&layer->backing);
+  reference_clear (&layer->data_file);
+  if (layer->data != layer->source)
+    source_close (layer->data);
+  source_close (layer->source);
+  free (layer);
 }

@@ -8,8 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "map/interval.h"
+#include "format/names.h"
 #include "layer.h"
+#include "map/interval.h"
 #include "vdisk.h"
 
 struct check_report;
@@ -83,22 +84,14 @@ struct format {
                 struct vdisk_error *error);
 };
 
-extern const struct format format_qcow2;
-extern const struct format format_qed;
-extern const struct format format_raw;
-extern const struct format format_vhd;
-
 /* format.c */
 
 /* All drivers, NULL-terminated. */
 extern const struct format *const format_drivers[];
 
-/* All names, NULL-terminated. */
-const char *const *format_names (void);
-
-/* The format called 'name', or NULL.  QEMU's name for VHD, "vpc", is
- * known too. */
-const struct format *format_by_name (const char *name);
+/* Close everything the layer owns, and free it.  Accepts NULL, and a
+ * layer that was only opened in part. */
+void layer_close (struct layer *layer);
 
 /* probe.c */
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Aligned blocks of a source in a cache. */
+/* Aligned blocks of a source in a cache, and reading small pieces of an
+ * image's own tables through it.
+ */
 
 #include "source/read-ahead.h"
 
@@ -9,6 +11,7 @@
 #include "map/cache.h"
 #include "util/error.h"
 #include "source/source.h"
+#include "util/checked.h"
 #include "util/minmax.h"
 
 /* Bytes kept.  Mapping needs one block of each of a few tables at a time;
@@ -88,15 +91,19 @@ read_piece (struct read_ahead *ahead, void *buffer, size_t count,
 }
 
 int
-read_ahead_pread (struct read_ahead *ahead, void *buffer, size_t count,
-                  uint64_t offset, struct vdisk_error *error)
+source_pread (struct source *source, void *buffer, size_t count,
+              uint64_t offset, struct vdisk_error *error)
 {
   uint8_t *to = buffer;
   size_t n;
 
+  /* What is outside is refused there. */
+  if (source->ahead == NULL || count >= READ_AHEAD_BLOCK ||
+      !range_within (offset, count, source->size))
+    return source_pread_data (source, buffer, count, offset, error);
   for (; count > 0; to += n, offset += n, count -= n) {
     n = min_u64 (count, READ_AHEAD_BLOCK - offset % READ_AHEAD_BLOCK);
-    if (read_piece (ahead, to, n, offset, error) == -1)
+    if (read_piece (source->ahead, to, n, offset, error) == -1)
       return -1;
   }
   return 0;

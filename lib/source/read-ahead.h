@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reading tables from where each request is a journey: a small read brings
  * what lies around it, which is kept for a while.  Bounded in memory; may
- * be used by many threads.
+ * be used by many threads.  It is source_pread that reads through it: a block
+ * that cannot be read as a whole does no harm to what of it can.
  */
 
 #ifndef VDISK_READ_AHEAD_H
 #define VDISK_READ_AHEAD_H
-
-#include <stddef.h>
-#include <stdint.h>
-
-#include "vdisk.h"
 
 struct source;
 struct read_ahead;
@@ -24,10 +20,5 @@ struct read_ahead *read_ahead_new (struct source *source);
 
 /* Accepts NULL. */
 void read_ahead_free (struct read_ahead *ahead);
-
-/* As the source's pread.  A block that cannot be read as a whole does no
- * harm to what of it can. */
-int read_ahead_pread (struct read_ahead *ahead, void *buffer, size_t count,
-                      uint64_t offset, struct vdisk_error *error);
 
 #endif /* VDISK_READ_AHEAD_H */

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 
 #include "util/error.h"
-#include "source/read-ahead.h"
 #include "util/checked.h"
 #include "util/minmax.h"
 
@@ -35,17 +34,6 @@ source_pread_data (struct source *source, void *buffer, size_t count,
   if (count == 0)
     return 0;
   return source->ops->pread (source, buffer, count, offset, error);
-}
-
-int
-source_pread (struct source *source, void *buffer, size_t count,
-              uint64_t offset, struct vdisk_error *error)
-{
-  if (source->ahead == NULL || count >= READ_AHEAD_BLOCK)
-    return source_pread_data (source, buffer, count, offset, error);
-  if (check_range (source, count, offset, error) == -1)
-    return -1;
-  return read_ahead_pread (source->ahead, buffer, count, offset, error);
 }
 
 int

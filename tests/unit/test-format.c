@@ -329,6 +329,10 @@ START_TEST (test_names)
     ck_assert_str_eq (format_by_name (wanted[i])->name, wanted[i]);
   }
   ck_assert_ptr_null (names[i]);
+  for (i = 0; format_drivers[i]; ++i)
+    ck_assert_ptr_eq (format_by_name (format_drivers[i]->name),
+                      format_drivers[i]);
+  ck_assert_uint_eq (i, LEN (wanted));
 }
 END_TEST
 
