@@ -253,7 +253,7 @@ RUN_E2E  = $(if $(TESTS),$(filter $(addprefix %/,$(TESTS)),$(E2E)),$(E2E))
 CHECK_SCALE ?= 0.25
 check: all unit-programs $(COMPARE) bench-programs
 	scripts/check-docs
-	scripts/check-includes
+	scripts/check-layers
 	VDISK_SCALE=$(CHECK_SCALE) tests/run $(SUITES) $(E2E)
 	$(MAKE) check-shared
 	$(MAKE) check-asan
@@ -270,7 +270,7 @@ QUICK_E2E := $(patsubst %,tests/e2e/test-%.sh,chain-shapes check-tool clients \
 ## make check-quick     a part of all that, in about a minute
 check-quick: all unit-programs $(COMPARE)
 	scripts/check-docs
-	scripts/check-includes
+	scripts/check-layers
 	VDISK_SCALE=0.05 tests/run $(filter-out $(QUICK_NOT),$(SUITES)) \
 	    $(QUICK_E2E)
 
@@ -284,7 +284,7 @@ check-e2e: all $(COMPARE) bench-programs
 
 check-docs: all
 	scripts/check-docs
-	scripts/check-includes
+	scripts/check-layers
 
 # A script or two of all that the tool does.  (Two copies of the library's
 # data, as TOOL_LEFT makes, do not know each other's VHDs.)
