@@ -30,8 +30,8 @@ fault lib/util/error.c options.h \
     "lib/util/error.c includes lib/options.h: util is below options"
 fault lib/image.c output/output.h \
     "lib/image.c includes lib/output/output.h: image is below output"
-fault lib/format/qed/check.c format/vhd/driver.h \
-    "lib/format/qed/check.c includes lib/format/vhd/driver.h: one format does \
+fault lib/format/qed/check/check.c format/vhd/driver.h \
+    "lib/format/qed/check/check.c includes lib/format/vhd/driver.h: one format does \
 not know another"
 fault plugin/vdisk-plugin.c chain.h \
     "plugin/vdisk-plugin.c includes lib/chain.h: programs include vdisk.h and \

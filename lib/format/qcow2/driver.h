@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the parts of the QCOW2 driver share: qcow2.c opens, and reads the
- * header by way of header.c; map.c turns L1 and L2 entries
- * into intervals; packed.c inflates compressed clusters.
+/* What the parts of the QCOW2 driver share: header.c reads the header, driver.c
+ * opens by it; map.c turns L1 and L2 entries into intervals; packed.c inflates
+ * compressed clusters.
  */
 
 #ifndef VDISK_QCOW2_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The VHD driver: probing, opening, closing, and the map of fixed disks.
- * Where a dynamic disk's bytes are is in map.c, footers in
- * footer.c, which size counts in size.c, parents in parent.c;
- * what is told of an image in describe.c and check/check.c.
+/* The VHD driver: probing, opening and closing.  Footers are in footer.c, the
+ * header's rules in header.c, which size counts in size.c, parents in
+ * parent.c, where a disk's bytes are in map.c; what is told of an image in
+ * describe.c and check/check.c.
  */
 
 #include "format/format.h"
@@ -16,7 +16,6 @@
 #include "util/error.h"
 #include "source/source.h"
 #include "util/align.h"
-#include "util/checked.h"
 #include "util/minmax.h"
 
 /* A fixed disk has no blocks: what allocates is the file system under it,
@@ -35,114 +34,6 @@ vhd_probe (const struct probe *probe)
   return memcmp (probe->head, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE) == 0 ||
     memcmp (probe->tail, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE) == 0 ||
     memcmp (probe->tail + 1, VHD_FOOTER_COOKIE, VHD_COOKIE_SIZE) == 0;
-}
-
-static int
-check_header (const struct layer *layer,
-              const struct vhd_dynamic_header *raw,
-              struct vdisk_error *error)
-{
-  const uint32_t checksum = get_be32 (raw->checksum);
-  const uint32_t expected = vhd_checksum (raw, sizeof *raw, &raw->checksum);
-  const uint32_t version = get_be32 (raw->version);
-  const uint32_t block_size = get_be32 (raw->block_size);
-
-  if (memcmp (raw->cookie, VHD_HEADER_COOKIE, VHD_COOKIE_SIZE) != 0)
-    return layer_error (layer, error, EINVAL, "header: no cookie \"%s\"",
-                        VHD_HEADER_COOKIE);
-  if (checksum != expected)
-    return layer_error (layer, error, EINVAL, "header: checksum 0x%08" PRIx32
-                        ", expected 0x%08" PRIx32, checksum, expected);
-  if (version >> 16 != VHD_VERSION_MAJOR)
-    return layer_error (layer, error, ENOTSUP,
-                        "header: version %" PRIu32 ".%" PRIu32
-                        ", must be %d.x", version >> 16, version & 0xffff,
-                        VHD_VERSION_MAJOR);
-  if (!is_power_of_2 (block_size) || block_size < VHD_SECTOR_SIZE)
-    return layer_error (layer, error, EINVAL, "header: block size %" PRIu32
-                        ", must be a power of two of at least %d",
-                        block_size, VHD_SECTOR_SIZE);
-  return 0;
-}
-
-static void
-parse_header (const struct vhd_dynamic_header *raw,
-              struct dynamic_header *header)
-{
-  size_t i;
-
-  header->table_offset = get_be64 (raw->table_offset);
-  header->max_table_entries = get_be32 (raw->max_table_entries);
-  header->block_size = get_be32 (raw->block_size);
-  memcpy (header->parent_uuid, raw->parent_uuid, sizeof raw->parent_uuid);
-  header->parent_time_stamp = get_be32 (raw->parent_time_stamp);
-  memcpy (header->parent_name, raw->parent_name, sizeof raw->parent_name);
-  for (i = 0; i < VHD_LOCATORS; ++i) {
-    header->locators[i].code = get_be32 (raw->locators[i].code);
-    header->locators[i].space = get_be32 (raw->locators[i].data_space);
-    header->locators[i].length = get_be32 (raw->locators[i].data_length);
-    header->locators[i].offset = get_be64 (raw->locators[i].data_offset);
-  }
-}
-
-int
-vhd_read_header (const struct layer *layer, const struct footer *footer,
-                 struct dynamic_header *header, struct vdisk_error *error)
-{
-  struct vhd_dynamic_header raw;
-
-  if (!range_within (footer->header_offset, sizeof raw,
-                     layer->source->size))
-    return layer_error (layer, error, EINVAL,
-                        "footer: header at offset %" PRIu64
-                        ", beyond the end of the file (%" PRIu64 " bytes)",
-                        footer->header_offset, layer->source->size);
-  if (source_pread (layer->source, &raw, sizeof raw, footer->header_offset,
-                    error) == -1 ||
-      check_header (layer, &raw, error) == -1)
-    return -1;
-  parse_header (&raw, header);
-  return 0;
-}
-
-/* Blocks lie in the first 2 TiB of a file, so that a disk much larger than
- * that can but be empty. */
-static int
-check_dynamic_size (const struct layer *layer, struct vdisk_error *error)
-{
-  if (layer->size > VHD_DYNAMIC_SIZE_MAX)
-    return layer_error (layer, error, EINVAL, "footer: disk of %" PRIu64
-                        " bytes, must be at most %" PRIu64 " unless it is "
-                        "fixed", layer->size, VHD_DYNAMIC_SIZE_MAX);
-  return 0;
-}
-
-/* The BAT must speak of the whole disk, and that part of it must be there.
- * It may be larger than that: tools make it so for disks that may grow. */
-static int
-check_bat (const struct layer *layer, const struct dynamic_header *header,
-           struct vdisk_error *error)
-{
-  const uint64_t entries = divide_up (layer->size, header->block_size);
-
-  if (entries > header->max_table_entries)
-    return layer_error (layer, error, EINVAL, "header: %" PRIu32
-                        " BAT entries for blocks of %" PRIu32
-                        " bytes do not cover the disk (%" PRIu64 " bytes)",
-                        header->max_table_entries, header->block_size,
-                        layer->size);
-  if (entries > VHD_BAT_ENTRIES_MAX)
-    return layer_error (layer, error, EINVAL, "header: the disk needs %"
-                        PRIu64 " BAT entries, must be at most %d", entries,
-                        VHD_BAT_ENTRIES_MAX);
-  if (!range_within (header->table_offset, entries * sizeof (be32),
-                     layer->source->size))
-    return layer_error (layer, error, EINVAL, "header: BAT of %" PRIu64
-                        " entries at offset %" PRIu64
-                        " reaches beyond the end of the file (%" PRIu64
-                        " bytes)", entries, header->table_offset,
-                        layer->source->size);
-  return 0;
 }
 
 /* Take what the header says, but for the parent. */
@@ -208,8 +99,7 @@ open_dynamic (struct layer *layer, struct vhd *vhd,
   if (vhd->index == NULL)
     return error_no_memory (error, layer->source->name);
   if (vhd_choose_size (layer, error) == -1 ||
-      check_bat (layer, &header, error) == -1 ||
-      check_dynamic_size (layer, error) == -1 ||
+      vhd_check_header_size (layer, &header, error) == -1 ||
       vhd_read_batmap (layer, vhd, &header, error) == -1)
     return -1;
   if (vhd->footer.type == VHD_DYNAMIC)
@@ -264,18 +154,6 @@ vhd_close (struct layer *layer)
   free (vhd->batmap);
   free (vhd);
   layer->state = NULL;
-}
-
-static int
-vhd_map (struct layer *layer, uint64_t offset, uint64_t count,
-         struct interval_list *out, struct vdisk_error *error)
-{
-  const struct vhd *vhd = layer->state;
-
-  if (vhd->footer.type == VHD_FIXED)
-    return layer_append_data (layer, out, offset, count, offset, "footer",
-                              error);
-  return vhd_map_blocks (layer, offset, count, out, error);
 }
 
 static bool

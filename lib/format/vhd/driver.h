@@ -107,13 +107,19 @@ struct vhd {
                                            yet be looked at */
 };
 
-/* vhd.c */
+/* header.c */
 
 /* Read the header of a dynamic or differencing disk, which must obey the
  * rules. */
 int vhd_read_header (const struct layer *layer, const struct footer *footer,
                      struct dynamic_header *header,
                      struct vdisk_error *error);
+
+/* The rules for the size of the disk, which is chosen by then: the BAT covers
+ * it, and it is no larger than such a disk can be. */
+int vhd_check_header_size (const struct layer *layer,
+                           const struct dynamic_header *header,
+                           struct vdisk_error *error);
 
 /* uuid.c */
 
@@ -239,10 +245,9 @@ int vhd_read_bat (const struct layer *layer, uint64_t first, uint64_t end,
 
 /* map.c */
 
-/* The format's 'map' of a dynamic or differencing disk. */
-int vhd_map_blocks (const struct layer *layer, uint64_t offset,
-                    uint64_t count, struct interval_list *out,
-                    struct vdisk_error *error);
+/* The format's 'map'. */
+int vhd_map (struct layer *layer, uint64_t offset, uint64_t count,
+             struct interval_list *out, struct vdisk_error *error);
 
 /* Read a part of a block's bitmap.  Around it are bytes of the guest; the
  * next bitmap is near only if blocks are small. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Where the bytes of dynamic and differencing VHDs are.
+/* Where the bytes of VHDs are: of fixed ones, all before the footer.
  *
- * The BAT tells where each block lies, and the block's bitmap which of its
- * sectors were written: of the others the block holds nothing, or stale
- * bytes of the volume.  Neither is kept in memory, since a chain has many
- * of them.  The BAT entries that a range needs are read together, and of
+ * In dynamic and differencing ones the BAT tells where each block lies, and
+ * the block's bitmap which of its sectors were written: of the others the
+ * block holds nothing, or stale bytes of the volume.  Neither is kept in
+ * memory, since a chain has many of them.  The BAT entries that a range needs are read together, and of
  * the bitmaps the part that it needs.
  */
 
@@ -234,9 +234,10 @@ map_entry (const struct layer *layer, uint64_t number, uint32_t entry,
   return map_block (layer, &block, offset, end, out, error);
 }
 
-int
-vhd_map_blocks (const struct layer *layer, uint64_t offset, uint64_t count,
-                struct interval_list *out, struct vdisk_error *error)
+/* The map of a dynamic or differencing disk. */
+static int
+map_blocks (const struct layer *layer, uint64_t offset, uint64_t count,
+            struct interval_list *out, struct vdisk_error *error)
 {
   const struct vhd *vhd = layer->state;
   const uint64_t end = offset + count;
@@ -262,4 +263,16 @@ vhd_map_blocks (const struct layer *layer, uint64_t offset, uint64_t count,
     }
   }
   return 0;
+}
+
+int
+vhd_map (struct layer *layer, uint64_t offset, uint64_t count,
+         struct interval_list *out, struct vdisk_error *error)
+{
+  const struct vhd *vhd = layer->state;
+
+  if (vhd->footer.type == VHD_FIXED)
+    return layer_append_data (layer, out, offset, count, offset, "footer",
+                              error);
+  return map_blocks (layer, offset, count, out, error);
 }
