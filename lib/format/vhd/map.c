@@ -4,8 +4,8 @@
  * In dynamic and differencing ones the BAT tells where each block lies, and
  * the block's bitmap which of its sectors were written: of the others the
  * block holds nothing, or stale bytes of the volume.  Neither is kept in
- * memory, since a chain has many of them.  The BAT entries that a range needs are read together, and of
- * the bitmaps the part that it needs.
+ * memory, since a chain has many of them.  The BAT entries that a range
+ * needs are read together, and of the bitmaps the part that it needs.
  */
 
 #include "format/vhd/driver.h"

@@ -1,5 +1,59 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The check of a QCOW2 image, window by window. */
+/* The check of a QCOW2 image: are there as many references to each cluster of
+ * the file as its refcount says?
+ *
+ * First, once, the header (header.c).  Its feature bits are looked at, and
+ * what it refers to is collected: areas, which are the header's own cluster,
+ * the refcount table, a LUKS header, the snapshot table and the bitmap
+ * directory; and roots, which are the L1 tables of the disk and of snapshots,
+ * and the tables of bitmaps.  Snapshots and bitmaps are held against their
+ * rules on the way (lists.c).  Roots that are the same table become one that
+ * counts as often.  The refcount table is read and kept.
+ *
+ * Then the passes, each over all the image refers to:
+ *
+ *   1. Recorded refcounts (refcount.c): clusters whose refcount is exactly 1
+ *      are marked, for the COPIED flags that passes 4 and 5 come across.
+ *   2. Areas: one reference to each of their clusters.
+ *   3. Roots (roots.c): the clusters of the tables themselves, as often as
+ *      there are snapshots or bitmaps that share them; then those that entries
+ *      of bitmap tables refer to.
+ *   4. L2 tables (l1.c, use_l2): their own clusters, once for each L1 entry
+ *      that refers to them, whose COPIED flags are checked.
+ *   5. L2 entries (l2.c, walk_l2): the clusters of the guest's data, plain and
+ *      compressed, as often as their table is referred to.  Entries are held
+ *      against their rules, and the summary's clusters are counted.
+ *   6. Refcount blocks: one reference each.
+ *   7. Comparing (compare.c): what was counted, and what is recorded.  Too
+ *      many references are errors, too few are leaks; neighbours that have the
+ *      same wrong with them are one finding.
+ *
+ * Metadata comes before data (2 to 4 before 5), so that whatever is counted
+ * where metadata is marked already overlaps it, and the finding names the
+ * place that has no business there.  All L2 tables come before the entries of
+ * any: an entry of the first may refer to the last.  Refcount blocks come
+ * last, since nothing else may refer to them: a count other than 1 then is
+ * another's fault.
+ *
+ * Counters are for a window of 2^24 clusters, and passes 1 to 7 are made for
+ * each.  The first window is always gone through.  What does not depend on
+ * counters is reported then and never again; and it is noted which windows
+ * anything refers to, and for each L2 table the first and the last window that
+ * its entries refer to.  Of the later windows those are left out that nothing
+ * refers to and no refcount block covers; in the others, only the L2 tables
+ * that refer to them are read.
+ *
+ * L2 tables are listed in the order of the file, each once.  If there are more
+ * than the list has room for, passes 4 and 5 go over them in parts: the L1
+ * tables are read again for each part, and what was noted of L2 tables is
+ * lost, so that every window reads all of them.
+ *
+ * Memory: 2 3/8 bytes for each cluster of a window or of the file, whichever
+ * has fewer (38 MiB), the list of L2 tables (up to 16 MiB), the refcount table
+ * (up to 8 MiB), a root of 24 bytes for each snapshot and bitmap, one L2
+ * table, and a bit for each window.  It does not depend on the disk's size,
+ * and what is found does not depend on the windows.
+ */
 
 #include "format/qcow2/check/check.h"
 

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the parts of the QCOW2 check share.
  *
- * The check counts the references to every host cluster and compares them
- * with the refcounts that the image records.  Counters are for a window of
- * the file's clusters; a file with more clusters is gone over once for
- * each window that anything refers to.  What does not depend on counters
- * is told the first time.
- *
- *   check.c         windows
+ *   check.c         the passes, in their order, and why; windows
  *   header.c        what the header refers to
  *   lists.c         snapshots and bitmaps
  *   roots.c         L1 tables and bitmap tables
