@@ -5,6 +5,8 @@
 #include "image.h"
 
 #include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chain.h"
@@ -16,6 +18,7 @@
 #include "map/cluster-cache.h"
 #include "source/source.h"
 #include "util/error.h"
+#include "util/minmax.h"
 #include "walk.h"
 
 /* A read: where the bytes of the guest offset 'offset' go. */
@@ -165,6 +168,12 @@ layer_at (const struct vdisk *vdisk, unsigned depth)
   return depth < vdisk->chain->count ? vdisk->chain->layers[depth] : NULL;
 }
 
+void
+vdisk_free (void *pointer)
+{
+  free (pointer);
+}
+
 char *
 vdisk_describe (struct vdisk *vdisk, unsigned depth,
                 struct vdisk_error *error)
@@ -177,6 +186,11 @@ vdisk_describe (struct vdisk *vdisk, unsigned depth,
   return layer_describe (vdisk->chain->layers[depth], error);
 }
 
+/* What the first version of the struct that has a size has: up to and with
+ * its last member. */
+#define CHECK_SIZE_MIN (offsetof (struct vdisk_check, image_end_offset) + \
+                        sizeof (uint64_t))
+
 int
 vdisk_check (struct vdisk *vdisk,
              vdisk_finding_callback *finding_callback,
@@ -184,17 +198,25 @@ vdisk_check (struct vdisk *vdisk,
              struct vdisk_check *check, struct vdisk_error *error)
 {
   struct layer *top = vdisk->chain->layers[0];
+  struct vdisk_check found = { .size = check->size };
   struct check_report report = {
-    .check = check, .finding_callback = finding_callback,
+    .check = &found, .finding_callback = finding_callback,
     .progress_callback = progress_callback, .opaque = opaque,
   };
+  int r;
 
   error_clear (error);
-  *check = (struct vdisk_check) { 0 };
+  if (check->size < CHECK_SIZE_MIN)
+    return error_set (error, EINVAL, "struct vdisk_check: size %zu, must be "
+                      "at least %zu (VDISK_CHECK_INIT sets it)", check->size,
+                      CHECK_SIZE_MIN);
   if (top->format->check == NULL)
-    return layer_error (top, error, ENOTSUP, "the %s format has no metadata "
-                        "to check", top->format->name);
-  return top->format->check (top, &report, error);
+    r = layer_error (top, error, ENOTSUP, "the %s format has no metadata to "
+                     "check", top->format->name);
+  else
+    r = top->format->check (top, &report, error);
+  memcpy (check, &found, min_u64 (check->size, sizeof found));
+  return r;
 }
 
 const char *

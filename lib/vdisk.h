@@ -6,6 +6,11 @@
  * at the same time.  Nothing here prints or exits; every failure is told
  * through a struct vdisk_error that the caller owns.  All offsets, sizes
  * and lengths are in bytes.  See libvdisk(3).
+ *
+ * Programs built with this header work with every later libvdisk.so.1:
+ * functions, flags, kinds and options are only added, and of the structs
+ * vdisk_error never changes, vdisk_extent, which only the library makes, may
+ * get members after its last, and vdisk_check has its size in it.
  */
 
 #ifndef VDISK_H
@@ -36,6 +41,9 @@ struct vdisk_options;
  * value and rule.  In this and all other text that comes from here, names
  * are escaped: a byte that is no part of a printable character of UTF-8 is
  * written as \xHH, and a backslash as two.
+ * This struct never changes.  A size member, as in struct vdisk_check, would
+ * have to be set before every call, while an errno value and a message are
+ * all that is to be told.
  */
 struct vdisk_error {
   int errnum;
@@ -54,7 +62,8 @@ enum vdisk_kind {
 
 #define VDISK_NO_HOST_OFFSET UINT64_MAX
 
-/* A piece of the guest disk that is all of one kind. */
+/* A piece of the guest disk that is all of one kind.  Later versions may have
+ * more members after the last one: copy it, but don't make one. */
 struct vdisk_extent {
   uint64_t offset;        /* where it starts on the guest disk */
   uint64_t length;        /* never 0 */
@@ -85,6 +94,10 @@ typedef int vdisk_extent_callback (void *opaque,
  * met later, while it is mapped or read: then it is called by the thread
  * that does so, by several at once if they do. */
 typedef void vdisk_warning_callback (void *opaque, const char *message);
+
+/* Free what a function here says is to be freed by this.  Accepts NULL.  It
+ * is the library's own free, where a program has more than one heap. */
+void vdisk_free (void *pointer);
 
 /* The library's version, as "1.2.3". */
 const char *vdisk_version (void);
@@ -250,7 +263,7 @@ int vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 /* All that the file of the layer at 'depth' says of itself, as a JSON
  * object in UTF-8.  Where 'qemu-img info --output=json' has a key for a
  * thing, this has the same; vdisk(1) lists the others.  The caller frees
- * it with free.  NULL on error. */
+ * it with vdisk_free.  NULL on error. */
 char *vdisk_describe (struct vdisk *vdisk, unsigned depth,
                       struct vdisk_error *error);
 
@@ -272,8 +285,11 @@ typedef int vdisk_progress_callback (void *opaque,
                                      uint64_t done, uint64_t total);
 
 /* The verdict of a check, in the terms of 'qemu-img check'.  Clusters are
- * of the guest's (blocks of a VHD). */
+ * of the guest's (blocks of a VHD).  Initialize it with VDISK_CHECK_INIT, so
+ * that 'size' says which members there are: later versions may have more
+ * after the last one, and then fill those that the caller knows. */
 struct vdisk_check {
+  size_t size;                          /* of this struct */
   uint64_t errors, leaks, warnings;     /* leaks: host clusters */
   uint64_t total_clusters;
   uint64_t allocated_clusters;
@@ -284,10 +300,14 @@ struct vdisk_check {
                                            in use */
 };
 
+#define VDISK_CHECK_INIT \
+  { sizeof (struct vdisk_check), 0, 0, 0, 0, 0, 0, 0, 0 }
+
 /* Check the metadata of the top layer's file, and tell every finding.
  * Either callback may be NULL.  Returns 0 when the check was carried out,
  * whatever it found; -1 if it could not be (a table cannot be read, the
- * format has no metadata to check: ENOTSUP). */
+ * format has no metadata to check: ENOTSUP; 'size' is less than any version
+ * of the struct has: EINVAL, and nothing is written there). */
 int vdisk_check (struct vdisk *vdisk,
                  vdisk_finding_callback *finding_callback,
                  vdisk_progress_callback *progress_callback, void *opaque,

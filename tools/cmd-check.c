@@ -194,7 +194,7 @@ print_human_end (const struct job *job, const struct vdisk_check *check,
 static int
 check (struct vdisk *vdisk, struct job *job)
 {
-  struct vdisk_check result;
+  struct vdisk_check result = VDISK_CHECK_INIT;
   struct vdisk_error error;
   bool failed;
 

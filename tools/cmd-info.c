@@ -38,7 +38,7 @@ describe (struct vdisk *vdisk, unsigned depth)
     return NULL;
   }
   document = json_loads (text, 0, &json_error);
-  free (text);
+  vdisk_free (text);
   if (document == NULL)
     complain ("%s", json_error.text);
   return document;

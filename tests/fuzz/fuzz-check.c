@@ -108,7 +108,7 @@ check_again (struct vdisk *vdisk, int r, const struct vdisk_check *check,
     .stop_after = random_below (&control->random, 6),
   };
   const bool may_stop = told.stop_after > 0;
-  struct vdisk_check again;
+  struct vdisk_check again = VDISK_CHECK_INIT;
   bool has_failed;
   int r2;
 
@@ -253,7 +253,7 @@ check_image (struct fuzz_control *control)
 {
   struct vdisk *vdisk = fuzz_open (NULL, control, NULL, OPEN_READS_MAX);
   struct told told = { 0 };
-  struct vdisk_check check;
+  struct vdisk_check check = VDISK_CHECK_INIT;
   int r;
 
   if (vdisk == NULL)

@@ -121,6 +121,29 @@ START_TEST (formats_can_be_set)
 }
 END_TEST
 
+/* Programs that are built with this header count on these. */
+START_TEST (layouts)
+{
+  const struct vdisk_check check = VDISK_CHECK_INIT;
+
+  ck_assert_uint_eq (sizeof (struct vdisk_error), 1024);
+  ck_assert_uint_eq (offsetof (struct vdisk_error, errnum), 0);
+  ck_assert_uint_eq (offsetof (struct vdisk_error, message), 4);
+
+  ck_assert_uint_eq (offsetof (struct vdisk_extent, offset), 0);
+  ck_assert_uint_eq (offsetof (struct vdisk_extent, length), 8);
+  ck_assert_uint_eq (offsetof (struct vdisk_extent, host_offset), 16);
+  ck_assert_uint_eq (offsetof (struct vdisk_extent, kind), 24);
+  ck_assert_uint_eq (offsetof (struct vdisk_extent, depth), 28);
+  ck_assert_uint_eq (offsetof (struct vdisk_extent, host_hole), 32);
+
+  ck_assert_uint_eq (offsetof (struct vdisk_check, size), 0);
+  ck_assert_uint_eq (check.size, sizeof check);
+  ck_assert_uint_eq (check.errors, 0);
+  ck_assert_uint_eq (check.image_end_offset, 0);
+}
+END_TEST
+
 /* --- Options --------------------------------------------------------- */
 
 START_TEST (is_uri)
@@ -485,6 +508,7 @@ main (void)
   tcase_add_unchecked_fixture (tcase, make_directory, scratch_teardown);
   tcase_add_test (tcase, version);
   tcase_add_test (tcase, lists);
+  tcase_add_test (tcase, layouts);
   tcase_add_test (tcase, formats_can_be_set);
   tcase_add_test (tcase, is_uri);
   tcase_add_test (tcase, options);

@@ -250,7 +250,7 @@ describe_all (struct vdisk *vdisk, struct outcome *outcome)
     try_twice (outcome, "describe", error,
                (text = vdisk_describe (vdisk, depth, &error)) != NULL);
     digest (&outcome->digest, text, strlen (text));
-    free (text);
+    vdisk_free (text);
   }
 }
 
@@ -266,7 +266,7 @@ take_finding (void *opaque, enum vdisk_finding finding, const char *message)
 static bool
 check_all (struct vdisk *vdisk, uint64_t *sum, struct vdisk_error *error)
 {
-  struct vdisk_check check;
+  struct vdisk_check check = VDISK_CHECK_INIT;
   int r;
 
   *sum = 0;

@@ -127,7 +127,7 @@ description_is_right (struct shared *shared)
   char *text = vdisk_describe (shared->vdisk, 0, NULL);
   bool right = text && strcmp (text, shared->description) == 0;
 
-  free (text);
+  vdisk_free (text);
   return right;
 }
 
@@ -143,7 +143,7 @@ check (struct shared *shared, struct vdisk_check *found)
 static bool
 check_is_right (struct shared *shared)
 {
-  struct vdisk_check found;
+  struct vdisk_check found = VDISK_CHECK_INIT;
 
   return check (shared, &found) == shared->check_errnum &&
     memcmp (&found, &shared->check, sizeof found) == 0;
@@ -206,6 +206,7 @@ learn (struct shared *shared, const struct gallery_image *image)
   ck_assert (map (shared, 0, shared->size, false));
   shared->description = vdisk_describe (shared->vdisk, 0, NULL);
   ck_assert_ptr_nonnull (shared->description);
+  shared->check = (struct vdisk_check) VDISK_CHECK_INIT;
   shared->check_errnum = check (shared, &shared->check);
   vdisk_close (shared->vdisk);
 }
@@ -236,7 +237,7 @@ START_TEST (one_image)
   pthread_barrier_destroy (&shared.start);
   free (shared.bytes);
   free (shared.sectors);
-  free (shared.description);
+  vdisk_free (shared.description);
   ck_assert_uint_eq (shared.wrong, 0);
 }
 END_TEST
