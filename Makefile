@@ -5,8 +5,8 @@
 # (the sanitizer builds use it); CC, CFLAGS, LDFLAGS, PREFIX, DESTDIR;
 # WITHOUT_NBD=1 and WITHOUT_ZSTD=1 build without libnbd and libzstd.
 
-VERSION   := 0.1.0
-SOVERSION := 0
+VERSION   := 0.2.0
+SOVERSION := 1
 
 PREFIX    ?= /usr/local
 LIBDIR    ?= $(PREFIX)/lib
@@ -308,7 +308,8 @@ check-shared: $(TOOL_SHARED) all
 # runs only code that others run.
 SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
     export-memory export-progress export-readers filesystem \
-    fuzz-differential hardening info-vhd install limits map-hostile map-large \
+    fuzz-differential hardening info-vhd install library-version limits \
+    map-hostile map-large \
     nbd-source-large qcow2-huge runner vhd-oracle vhd-size without))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
