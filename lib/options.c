@@ -142,54 +142,82 @@ options_warn (const struct vdisk_options *options, const char *format, ...)
   options->warning_callback (options->warning_opaque, printable.message);
 }
 
-/* One of a few words, in the order of 'words', which ends in NULL. */
+/* One option.  Of those that are a word 'words' has them all, ending in NULL.
+ * For the others it is NULL, and 'values' says what they take. */
+struct option {
+  const char *name;
+  const char *values;           /* as in "must be VALUES" */
+  const char *summary;
+  const char *const *words;
+  int (*set) (struct vdisk_options *options, const struct option *option,
+              const char *value, struct vdisk_error *error);
+  /* The value number 'index', which there is, to be freed.  NULL if out of
+   * memory. */
+  char *(*get) (const struct vdisk_options *options, size_t index);
+  /* How many values there are.  NULL: one. */
+  size_t (*count) (const struct vdisk_options *options);
+};
+
 static int
-parse_word (const struct vdisk_options *options, const char *name,
-            const char *value, const char *const *words,
-            const char *accepted, struct vdisk_error *error)
+refuse (const struct vdisk_options *options, const struct option *option,
+        const char *value, const char *const *words,
+        struct vdisk_error *error)
 {
   struct suggestion suggestion;
+
+  return error_set (error, EINVAL, "%s%s=%s: must be %s%s",
+                    options_prefix (options), option->name, value,
+                    option->values,
+                    words ? suggestion_among (&suggestion, value, words)
+                    : "");
+}
+
+/* Which of its words it is, or -1. */
+static int
+parse_word (const struct vdisk_options *options, const struct option *option,
+            const char *value, struct vdisk_error *error)
+{
   int i;
 
-  for (i = 0; words[i]; ++i)
-    if (strcmp (value, words[i]) == 0)
+  for (i = 0; option->words[i]; ++i)
+    if (strcmp (value, option->words[i]) == 0)
       return i;
-  return error_set (error, EINVAL, "%s%s=%s: must be %s%s",
-                    options_prefix (options), name, value, accepted,
-                    suggestion_among (&suggestion, value, words));
+  return refuse (options, option, value, option->words, error);
 }
 
 static int
-set_format (struct vdisk_options *options, const char *name,
+set_format (struct vdisk_options *options, const struct option *option,
             const char *value, struct vdisk_error *error)
 {
   const struct format *format = NULL;
-  struct suggestion suggestion;
 
   if (strcmp (value, "auto") != 0) {
     format = format_by_name (value);
     if (format == NULL)
-      return error_set (error, EINVAL, "%s%s=%s: must be auto, vhd (or "
-                        "vpc), qcow2, qed or raw%s",
-                        options_prefix (options), name, value,
-                        suggestion_among (&suggestion, value,
-                                          format_names ()));
+      return refuse (options, option, value, format_names (), error);
   }
   options->format = format;
   return 0;
 }
 
+static char *
+get_format (const struct vdisk_options *options, size_t index)
+{
+  (void) index;
+  return strdup (options->format ? options->format->name : "auto");
+}
+
 static int
-add_backing_dir (struct vdisk_options *options, const char *name,
+add_backing_dir (struct vdisk_options *options, const struct option *option,
                  const char *value, struct vdisk_error *error)
 {
+  const char *const name = option->name;
   struct stat st;
   char **dirs;
   char *dir;
 
   if (*value == '\0')
-    return error_set (error, EINVAL, "%s%s=: must be a directory",
-                      options_prefix (options), name);
+    return refuse (options, option, value, NULL, error);
   /* Resolved now, so that a mistake shows at once, and a later change of
    * the current directory does no harm. */
   dir = realpath (value, NULL);
@@ -214,29 +242,50 @@ add_backing_dir (struct vdisk_options *options, const char *name,
   return 0;
 }
 
+static char *
+get_backing_dir (const struct vdisk_options *options, size_t index)
+{
+  return strdup (options->backing_dirs[index]);
+}
+
+static size_t
+count_backing_dirs (const struct vdisk_options *options)
+{
+  return options->backing_dir_count;
+}
+
+static const char *const size_words[] = {
+  [VHD_SIZE_AUTO] = "auto", [VHD_SIZE_CURRENT] = "current",
+  [VHD_SIZE_CHS] = "chs", NULL
+};
+
 static int
-set_size (struct vdisk_options *options, const char *name,
+set_size (struct vdisk_options *options, const struct option *option,
           const char *value, struct vdisk_error *error)
 {
-  static const char *const words[] = { "auto", "current", "chs", NULL };
-  static const enum vhd_size_rule rules[] = {
-    VHD_SIZE_AUTO, VHD_SIZE_CURRENT, VHD_SIZE_CHS,
-  };
-  int i = parse_word (options, name, value, words, "auto, current or chs",
-                      error);
+  const int i = parse_word (options, option, value, error);
 
   if (i == -1)
     return -1;
-  options->size = rules[i];
+  options->size = i;
   return 0;
 }
 
-static int
-set_sector_bitmaps (struct vdisk_options *options, const char *name,
-                    const char *value, struct vdisk_error *error)
+static char *
+get_size (const struct vdisk_options *options, size_t index)
 {
-  static const char *const words[] = { "honour", "ignore", NULL };
-  int i = parse_word (options, name, value, words, "honour or ignore", error);
+  (void) index;
+  return strdup (size_words[options->size]);
+}
+
+static const char *const bitmaps_words[] = { "honour", "ignore", NULL };
+
+static int
+set_sector_bitmaps (struct vdisk_options *options,
+                    const struct option *option, const char *value,
+                    struct vdisk_error *error)
+{
+  const int i = parse_word (options, option, value, error);
 
   if (i == -1)
     return -1;
@@ -244,12 +293,20 @@ set_sector_bitmaps (struct vdisk_options *options, const char *name,
   return 0;
 }
 
+static char *
+get_sector_bitmaps (const struct vdisk_options *options, size_t index)
+{
+  (void) index;
+  return strdup (bitmaps_words[options->ignore_sector_bitmaps]);
+}
+
+static const char *const holes_words[] = { "off", "auto", NULL };
+
 static int
-set_host_holes (struct vdisk_options *options, const char *name,
+set_host_holes (struct vdisk_options *options, const struct option *option,
                 const char *value, struct vdisk_error *error)
 {
-  static const char *const words[] = { "off", "auto", NULL };
-  int i = parse_word (options, name, value, words, "auto or off", error);
+  const int i = parse_word (options, option, value, error);
 
   if (i == -1)
     return -1;
@@ -257,14 +314,23 @@ set_host_holes (struct vdisk_options *options, const char *name,
   return 0;
 }
 
+static char *
+get_host_holes (const struct vdisk_options *options, size_t index)
+{
+  (void) index;
+  return strdup (holes_words[options->host_holes]);
+}
+
+/* The first two are what is told. */
+static const char *const switch_words[] = {
+  "false", "true", "off", "on", "no", "yes", "0", "1", NULL
+};
+
 static int
-set_force_share (struct vdisk_options *options, const char *name,
+set_force_share (struct vdisk_options *options, const struct option *option,
                  const char *value, struct vdisk_error *error)
 {
-  static const char *const words[] = {
-    "false", "true", "off", "on", "no", "yes", "0", "1", NULL
-  };
-  int i = parse_word (options, name, value, words, "true or false", error);
+  const int i = parse_word (options, option, value, error);
 
   if (i == -1)
     return -1;
@@ -272,8 +338,15 @@ set_force_share (struct vdisk_options *options, const char *name,
   return 0;
 }
 
+static char *
+get_force_share (const struct vdisk_options *options, size_t index)
+{
+  (void) index;
+  return strdup (switch_words[options->force_share]);
+}
+
 static int
-set_cache_size (struct vdisk_options *options, const char *name,
+set_cache_size (struct vdisk_options *options, const struct option *option,
                 const char *value, struct vdisk_error *error)
 {
   static const char suffixes[] = "kmg";
@@ -298,9 +371,100 @@ set_cache_size (struct vdisk_options *options, const char *name,
   return 0;
 
  invalid:
-  return error_set (error, EINVAL, "%s%s=%s: must be a number of bytes, "
-                    "at least 64k, with an optional suffix k, M or G",
-                    options_prefix (options), name, value);
+  return refuse (options, option, value, NULL, error);
+}
+
+static char *
+get_cache_size (const struct vdisk_options *options, size_t index)
+{
+  char *text;
+
+  (void) index;
+  return asprintf (&text, "%zu", options->cache_size) == -1 ? NULL : text;
+}
+
+static const struct option table[] = {
+  { "format", "auto, vhd (or vpc), qcow2, qed or raw",
+    "the format of the image; raw is never guessed, but for NBD URIs",
+    NULL, set_format, get_format, NULL },
+  { "backing-dir", "a directory",
+    "where references may lead as well; can be given again, / allows all",
+    NULL, add_backing_dir, get_backing_dir, count_backing_dirs },
+  { "size", "auto, current or chs", "which size field of a VHD counts",
+    size_words, set_size, get_size, NULL },
+  { "sector-bitmaps", "honour or ignore",
+    "what becomes of the sector bitmaps of dynamic VHDs",
+    bitmaps_words, set_sector_bitmaps, get_sector_bitmaps, NULL },
+  { "host-holes", "auto or off", "whether holes of the image file count",
+    holes_words, set_host_holes, get_host_holes, NULL },
+  { "cache-size", "a number of bytes, at least 64k, with an optional suffix "
+    "k, M or G", "memory for all caches of an image",
+    NULL, set_cache_size, get_cache_size, NULL },
+  { "force-share", "true or false",
+    "whether an image is opened even if it is being written",
+    switch_words, set_force_share, get_force_share, NULL },
+};
+
+#define OPTIONS (sizeof table / sizeof table[0])
+
+const char *const *
+vdisk_options_names (void)
+{
+  static const char *const names[] = {
+    "format", "backing-dir", "size", "sector-bitmaps", "host-holes",
+    "cache-size", "force-share", NULL
+  };
+
+  _Static_assert (sizeof names / sizeof names[0] == OPTIONS + 1,
+                  "an option has no name");
+  return names;
+}
+
+static const struct option *
+find_option (const char *name)
+{
+  size_t i;
+
+  for (i = 0; i < OPTIONS; ++i)
+    if (strcmp (name, table[i].name) == 0)
+      return &table[i];
+  return NULL;
+}
+
+/* The same, with an error that names all that there are. */
+static const struct option *
+require_option (const char *name, struct vdisk_error *error)
+{
+  const struct option *option = find_option (name);
+  struct suggestion suggestion;
+  char names[256];
+  size_t i, n = 0;
+
+  if (option)
+    return option;
+  for (i = 0; i < OPTIONS; ++i)
+    n += snprintf (names + n, sizeof names - n, "%s%s", i == 0 ? ""
+                   : i < OPTIONS - 1 ? ", " : " or ", table[i].name);
+  error_record (error, ENOENT, "unknown parameter '%s': must be %s%s", name,
+                names, suggestion_among (&suggestion, name,
+                                         vdisk_options_names ()));
+  return NULL;
+}
+
+const char *
+vdisk_options_values (const char *name)
+{
+  const struct option *option = find_option (name);
+
+  return option ? option->values : NULL;
+}
+
+const char *
+vdisk_options_summary (const char *name)
+{
+  const struct option *option = find_option (name);
+
+  return option ? option->summary : NULL;
 }
 
 int
@@ -308,31 +472,31 @@ vdisk_options_set (struct vdisk_options *options,
                    const char *name, const char *value,
                    struct vdisk_error *error)
 {
-  static const struct {
-    const char *name;
-    int (*set) (struct vdisk_options *options, const char *name,
-                const char *value, struct vdisk_error *error);
-  } setters[] = {
-    { "format", set_format },
-    { "backing-dir", add_backing_dir },
-    { "size", set_size },
-    { "sector-bitmaps", set_sector_bitmaps },
-    { "host-holes", set_host_holes },
-    { "cache-size", set_cache_size },
-    { "force-share", set_force_share },
-  };
-  struct suggestion suggestion;
-  size_t i;
+  const struct option *option;
 
   error_clear (error);
-  suggestion_start (&suggestion, name);
-  for (i = 0; i < sizeof setters / sizeof setters[0]; ++i) {
-    if (strcmp (name, setters[i].name) == 0)
-      return setters[i].set (options, name, value, error);
-    suggestion_consider (&suggestion, setters[i].name);
+  option = require_option (name, error);
+  return option ? option->set (options, option, value, error) : -1;
+}
+
+char *
+vdisk_options_get (const struct vdisk_options *options, const char *name,
+                   size_t index, struct vdisk_error *error)
+{
+  const struct option *option;
+  char *text;
+
+  error_clear (error);
+  option = require_option (name, error);
+  if (option == NULL)
+    return NULL;
+  if (index >= (option->count ? option->count (options) : 1)) {
+    error_record (error, ENODATA, "%s%s: has no more than %zu values",
+                  options_prefix (options), name, index);
+    return NULL;
   }
-  return error_set (error, ENOENT, "unknown parameter '%s': must be format, "
-                    "backing-dir, size, sector-bitmaps, host-holes, "
-                    "cache-size or force-share%s", name,
-                    suggestion_text (&suggestion));
+  text = option->get (options, index);
+  if (text == NULL)
+    error_no_memory (error, name);
+  return text;
 }

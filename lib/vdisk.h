@@ -136,6 +136,29 @@ int vdisk_options_set (struct vdisk_options *options,
                        const char *name, const char *value,
                        struct vdisk_error *error);
 
+/* The names of all options, NULL-terminated; what values one takes, as in
+ * "must be VALUES"; and what it is about, a line without a full stop.  NULL
+ * if there is no such option.  Static; do not free. */
+const char *const *vdisk_options_names (void);
+const char *vdisk_options_values (const char *name);
+const char *vdisk_options_summary (const char *name);
+
+/* Read an option back: a text that vdisk_options_set takes, and that sets it
+ * to what it is now.  'index' counts the values from 0 on: backing-dir has
+ * one for each time that it was set, the others always have one.  So this
+ * copies an option, whichever it is, to options that are new:
+ *
+ *   for (i = 0; (text = vdisk_options_get (from, name, i, &error)); ++i) {
+ *     r = vdisk_options_set (to, name, text, &error);
+ *     vdisk_free (text);
+ *   }
+ *
+ * The caller frees it with vdisk_free.  NULL with ENODATA if there are no
+ * more values, ENOENT for a name that is not, or ENOMEM. */
+char *vdisk_options_get (const struct vdisk_options *options,
+                         const char *name, size_t index,
+                         struct vdisk_error *error);
+
 /* Where warnings go.  They come while an image is being opened, and from
  * any call on its handle, from several threads at the same time if several
  * use it: 'callback' and 'opaque' have to live as long as the handle.

@@ -53,7 +53,7 @@ output_failed (void)
   return false;
 }
 
-/* Options that were refused must be as they were. */
+/* As those that were refused must be, to what was before. */
 static bool
 same_options (const struct vdisk_options *a, const struct vdisk_options *b)
 {
@@ -84,6 +84,25 @@ size_by_the_book (const char *text)
   return n <= UINT64_MAX ? (uint64_t) n : 0;
 }
 
+/* An option that is read back and set again is what it was. */
+static void
+check_copy (const struct vdisk_options *options)
+{
+  struct vdisk_options *copy = vdisk_options_new ();
+  const char *const *name;
+  char *value;
+  size_t i;
+
+  for (name = vdisk_options_names (); *name; ++name)
+    for (i = 0; (value = vdisk_options_get (options, *name, i, NULL)); ++i) {
+      fuzz_assert (vdisk_options_set (copy, *name, value, NULL) == 0,
+                   "%s=%s is told, but not taken", *name, value);
+      vdisk_free (value);
+    }
+  fuzz_assert (same_options (options, copy), "a copy differs");
+  vdisk_options_free (copy);
+}
+
 static void
 check_option (char *text)
 {
@@ -112,6 +131,7 @@ check_option (char *text)
     fuzz_assert (r == -1 || options->cache_size == size,
                  "cache-size=%s is %zu", value, options->cache_size);
   }
+  check_copy (options);
   vdisk_options_free (before);
   vdisk_options_free (options);
 }
