@@ -335,7 +335,8 @@ run-sanitized: $(PLUGIN) $(TOOL) $(SUITES) $(COMPARE)
 ## make check-tsan      what has threads under the thread sanitizer
 TSAN_FLAGS := -O1 -g -fsanitize=thread
 TSAN_TESTS := test-cache test-image test-source test-extent-cache \
-    test-read-ahead test-qcow2-packed test-threads test-semaphore
+    test-read-ahead test-qcow2-packed test-threads test-semaphore \
+    test-open
 TSAN_E2E := test-parallel-clients.sh test-soak.sh test-export-random.sh
 check-tsan:
 	$(MAKE) O=build/tsan/ CC=gcc CFLAGS='$(TSAN_FLAGS)' \

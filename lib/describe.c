@@ -14,6 +14,7 @@
 #include "util/error.h"
 #include "format/format.h"
 #include "layer.h"
+#include "options.h"
 #include "reference.h"
 #include "source/source.h"
 #include "util/escape-json.h"
@@ -51,7 +52,25 @@ set_path (json_t *object, const char *key, char *path,
   return describe_set (object, key, value, error);
 }
 
-/* Each name of a reference, and where it leads, or why it may not. */
+/* Where a name of a reference leads, or why it may not. */
+static int
+describe_place (const struct layer *layer, const struct reference *reference,
+                size_t i, json_t *object, struct vdisk_error *error)
+{
+  struct vdisk_error why_not = { 0 };
+  char *path = reference_resolve (layer->source, reference->role,
+                                  reference->names[i], layer->options,
+                                  &why_not);
+
+  if (path)
+    return set_path (object, "path", path, error);
+  if (why_not.errnum == ENOMEM)
+    return error_set (error, ENOMEM, "%s", error_raw (&why_not));
+  return describe_set (object, "error", json_string (why_not.message), error);
+}
+
+/* Each name of a reference, and where it leads, unless the caller has a
+ * resolver: that is not to be asked, and no file system knows better. */
 static int
 describe_names (const struct layer *layer,
                 const struct reference *reference, json_t *list,
@@ -61,24 +80,13 @@ describe_names (const struct layer *layer,
 
   for (i = 0; i < reference->name_count; ++i) {
     json_t *object = json_object ();
-    struct vdisk_error why_not = { 0 };
-    char *path;
-    int r;
 
     if (json_array_append_new (list, object) == -1 ||
         describe_set (object, "name",
                       describe_string (reference->names[i]), error) == -1)
       return error_no_memory (error, layer->source->name);
-    path = reference_resolve (layer->source, reference->role,
-                              reference->names[i], layer->options,
-                              &why_not);
-    if (path)
-      r = set_path (object, "path", path, error);
-    else if (why_not.errnum == ENOMEM)
-      r = error_set (error, ENOMEM, "%s", error_raw (&why_not));
-    else
-      r = describe_set (object, "error", json_string (why_not.message), error);
-    if (r == -1)
+    if (layer->options->resolve_callback == NULL &&
+        describe_place (layer, reference, i, object, error) == -1)
       return -1;
   }
   return 0;

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Opening an image, from a file, what an NBD server serves, or any source,
- * and closing it.
+/* Opening an image, from a file, what an NBD server serves, what the caller
+ * hands over, or any source, and closing it.
+ *
+ * The handle is made first, so that sources can have its options.
  */
 
 #include "image.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "chain.h"
 #include "debug.h"
 #include "map/cluster-cache.h"
 #include "map/interval-cache.h"
 #include "options.h"
-#include "reference.h"
+#include "resolve.h"
+#include "source/callbacks.h"
 #include "source/file.h"
 #include "source/nbd.h"
 #include "source/source.h"
@@ -40,15 +44,32 @@ make_caches (struct vdisk *vdisk, struct vdisk_error *error)
   return 0;
 }
 
-struct vdisk *
-image_open (struct source *top, const struct vdisk_options *options,
-            const struct resolver *resolver, struct vdisk_error *error)
+/* A handle with a copy of the options, and nothing open. */
+static struct vdisk *
+new_handle (const char *name, const struct vdisk_options *options,
+            struct vdisk_error *error)
 {
   struct vdisk *vdisk = calloc (1, sizeof *vdisk);
 
-  if (vdisk == NULL || (vdisk->options = options_copy (options)) == NULL) {
-    error_no_memory (error, top->name);
-    source_close (top);
+  error_clear (error);
+  if (vdisk)
+    vdisk->options = options ? options_copy (options) : vdisk_options_new ();
+  if (vdisk == NULL || vdisk->options == NULL) {
+    error_no_memory (error, name ? name : "image");
+    free (vdisk);
+    return NULL;
+  }
+  return vdisk;
+}
+
+/* Open the chain under 'top', which is NULL where that could not be opened.
+ * On error all is closed, the handle too, and NULL returned. */
+static struct vdisk *
+open_chain (struct vdisk *vdisk, struct source *top,
+            const struct resolver *resolver, struct vdisk_error *error)
+{
+  if (top == NULL) {
+    options_advise_sharing (vdisk->options, error);
     goto fail;
   }
   vdisk->chain = chain_open (top, vdisk->options, resolver, error);
@@ -60,43 +81,29 @@ image_open (struct source *top, const struct vdisk_options *options,
   return NULL;
 }
 
-static struct source *
-open_file_reference (void *opaque, const struct source *from,
-                     const char *role, const char *name,
-                     const struct vdisk_options *options,
-                     struct vdisk_error *error)
+struct vdisk *
+image_open (struct source *top, const struct vdisk_options *options,
+            const struct resolver *resolver, struct vdisk_error *error)
 {
-  (void) opaque;
-  return reference_open (from, role, name, options, error);
+  struct vdisk *vdisk = new_handle (top->name, options, error);
+
+  if (vdisk == NULL) {
+    source_close (top);
+    return NULL;
+  }
+  return open_chain (vdisk, top, resolver, error);
 }
 
-static struct vdisk *
+/* The file, or what the server serves, as a source. */
+static struct source *
 open_path (const char *path, const struct vdisk_options *options,
-           const struct resolver *resolver, struct vdisk_error *error)
+           struct vdisk_error *error)
 {
-  struct vdisk_options *defaults = NULL;
-  struct vdisk *vdisk = NULL;
-  struct source *top = NULL;
-
-  error_clear (error);
-  if (options == NULL) {
-    options = defaults = vdisk_options_new ();
-    if (options == NULL) {
-      error_no_memory (error, path);
-      return NULL;
-    }
-  }
   if (source_is_nbd_uri (path))
-    top = source_nbd_open (path, error);
-  else if (url_check (path, options, error) == 0) {
-    top = source_file_open (path, options->force_share, error);
-    if (top == NULL)
-      options_advise_sharing (options, error);
-  }
-  if (top)
-    vdisk = image_open (top, options, resolver, error);
-  vdisk_options_free (defaults);
-  return vdisk;
+    return source_nbd_open (path, error);
+  if (url_check (path, options, error) == -1)
+    return NULL;
+  return source_file_open (path, options->force_share, error);
 }
 
 int
@@ -109,16 +116,55 @@ struct vdisk *
 vdisk_open (const char *path, const struct vdisk_options *options,
             struct vdisk_error *error)
 {
-  static const struct resolver files = { .open = open_file_reference };
+  struct vdisk *vdisk = new_handle (path, options, error);
 
-  return open_path (path, options, &files, error);
+  if (vdisk == NULL)
+    return NULL;
+  return open_chain (vdisk, open_path (path, vdisk->options, error),
+                     resolver_for (vdisk->options), error);
 }
 
 struct vdisk *
 vdisk_inspect (const char *path, const struct vdisk_options *options,
                struct vdisk_error *error)
 {
-  return open_path (path, options, NULL, error);
+  struct vdisk *vdisk = new_handle (path, options, error);
+
+  if (vdisk == NULL)
+    return NULL;
+  return open_chain (vdisk, open_path (path, vdisk->options, error), NULL,
+                     error);
+}
+
+struct vdisk *
+vdisk_open_fd (int fd, const char *name, const struct vdisk_options *options,
+               struct vdisk_error *error)
+{
+  struct vdisk *vdisk = new_handle (name, options, error);
+
+  if (vdisk == NULL) {
+    close (fd);
+    return NULL;
+  }
+  return open_chain (vdisk,
+                     source_file_take (fd, name, vdisk->options->force_share,
+                                       error),
+                     resolver_for (vdisk->options), error);
+}
+
+struct vdisk *
+vdisk_open_callbacks (const struct vdisk_callbacks *callbacks, void *opaque,
+                      const char *name, const struct vdisk_options *options,
+                      struct vdisk_error *error)
+{
+  struct vdisk *vdisk = new_handle (name, options, error);
+  struct source *top = source_callbacks (callbacks, opaque, name, error);
+
+  if (vdisk == NULL) {
+    source_close (top);
+    return NULL;
+  }
+  return open_chain (vdisk, top, resolver_for (vdisk->options), error);
 }
 
 void

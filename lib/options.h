@@ -36,6 +36,8 @@ struct vdisk_options {
   vdisk_debug_callback *debug_callback;
   void *debug_opaque;
   unsigned slow_milliseconds;       /* 0: no request is slow */
+  vdisk_resolve_callback *resolve_callback;     /* NULL: reference_open */
+  void *resolve_opaque;
 };
 
 /* A copy that does not depend on the original, and warns whom that warns.

@@ -158,10 +158,16 @@ file_name (const char *name)
   return strncmp (name, "file:", 5) == 0 ? name + 5 : name;
 }
 
+static bool
+has_directory (const struct source *image)
+{
+  return !image->is_uri && !image->is_label;
+}
+
 bool
 reference_has_path (const struct source *from, const char *name)
 {
-  return !from->is_uri || file_name (name)[0] == '/';
+  return has_directory (from) || file_name (name)[0] == '/';
 }
 
 char *
@@ -204,6 +210,10 @@ check_name (const struct source *from, const char *role, const char *name,
     return error_set (error, EPERM, "%s: %s '%s' is not a file name: "
                       "references with a protocol are refused", from->name,
                       role, name);
+  if (!reference_has_path (from, name) && from->is_label)
+    return error_set (error, EPERM, "%s: %s '%s' is a relative name, and the "
+                      "image was opened without a path: only a resolver "
+                      "could say what it means", from->name, role, name);
   if (!reference_has_path (from, name))
     return error_set (error, EINVAL, "%s: %s '%s' is a relative name, and an "
                       "NBD server has no directory for it", from->name, role,
@@ -220,7 +230,7 @@ check_place (const struct source *from, const char *role, const char *name,
   CLEANUP_FREE char *own = NULL;
   int length = strrchr (real, '/') - real;
 
-  if (!from->is_uri) {
+  if (has_directory (from)) {
     own = own_directory_of (from);
     if (own == NULL)
       return error_set (error, errno, "%s: %s '%s': %s", from->name, role,
@@ -232,9 +242,11 @@ check_place (const struct source *from, const char *role, const char *name,
     length = 1;
   if (own == NULL)
     return error_set (error, EPERM, "%s: %s '%s' leads to %s, and an image "
-                      "from an NBD server has no directory of its own: "
+                      "%s has no directory of its own: "
                       "%sbacking-dir=%.*s would allow it", from->name, role,
-                      name, real, options_prefix (options), length, real);
+                      name, real, from->is_uri ? "from an NBD server"
+                      : "opened without a path", options_prefix (options),
+                      length, real);
   return error_set (error, EPERM, "%s: %s '%s' leads to %s, outside the "
                     "directory %s: %sbacking-dir=%.*s would allow it",
                     from->name, role, name, real, own,

@@ -215,6 +215,112 @@ struct vdisk *vdisk_inspect (const char *path,
                              const struct vdisk_options *options,
                              struct vdisk_error *error);
 
+/* --- Files and storage of the caller's -----------------------------------
+ *
+ * An image can be in an open file, or be read by callbacks, and the caller
+ * can say what its references lead to: for sandboxes, memory, and storage of
+ * other kinds. */
+
+/* Open the image in a file that is open for reading: a regular file or a
+ * block device.  'fd' is the handle's from now on, and is closed with it;
+ * also on error.  'name' is what messages call it, and where its references
+ * start: if it has a slash it is the file's path, and they are followed as
+ * those of vdisk_open ("./disk" is one in the current directory).  Without
+ * a slash, or where there is no such directory, it is only a name: then
+ * relative references are refused (EPERM), and absolute ones have to be
+ * allowed by the option backing-dir.  The name may be NULL.
+ *
+ * The file is read by pread, but looking for holes moves its offset; QEMU's
+ * locks are taken on it, which last until its last duplicate is closed. */
+struct vdisk *vdisk_open_fd (int fd, const char *name,
+                             const struct vdisk_options *options,
+                             struct vdisk_error *error);
+
+/* Storage that the caller reads.  Set struct_size to sizeof (struct
+ * vdisk_callbacks), and what is not mentioned to zero: later versions have
+ * more.  'opaque' is what came with the callbacks.
+ *
+ * They may be called by several threads at once: by all that use the handle,
+ * in any call that uses it, and must not use it themselves.  What fails is
+ * told as a negative errno value.  Whatever they return, the library holds
+ * on to its promises; what 'pread' says that it has read it should have
+ * written. */
+struct vdisk_callbacks {
+  size_t struct_size;
+
+  /* How many bytes there are.  Called once, when it is opened. */
+  int64_t (*size) (void *opaque);
+
+  /* Read at most 'count' bytes at 'offset'; the range lies within the size,
+   * and is not empty.  Returns how many were read: if they are fewer, the
+   * rest is asked for again; 0 means that the storage has got shorter,
+   * which is an error. */
+  int64_t (*pread) (void *opaque, void *buffer, size_t count,
+                    uint64_t offset);
+
+  /* What is at 'offset'?  Set *kind to VDISK_DATA (as it is already),
+   * VDISK_HOLE, or VDISK_ZERO for what reads as zeros though it takes space,
+   * and return for how many bytes that is known to be so: at least 1; of
+   * more than 'count', how many there are to the end, the rest is ignored.
+   * NULL: all is data. */
+  int64_t (*extent) (void *opaque, uint64_t offset, uint64_t count,
+                     enum vdisk_kind *kind);
+
+  /* The range will be read soon.  May be NULL. */
+  void (*prefetch) (void *opaque, uint64_t offset, uint64_t count);
+
+  /* It is not used any more.  Called once, by vdisk_close or by the call
+   * that could not open it.  May be NULL. */
+  void (*close) (void *opaque);
+};
+
+/* Open the image in storage of the caller's.  The struct and the name are
+ * copied; 'opaque' is the handle's until it calls 'close', also on error,
+ * unless the struct is wrong: EINVAL if struct_size is too small, 'size' or
+ * 'pread' is NULL, or if there is something in it that this version does not
+ * know; then nothing is called.  'name' is only for messages, and may be
+ * NULL.  References are refused (EPERM) without a resolver, but those with
+ * absolute names that the option backing-dir allows. */
+struct vdisk *vdisk_open_callbacks (const struct vdisk_callbacks *callbacks,
+                                    void *opaque, const char *name,
+                                    const struct vdisk_options *options,
+                                    struct vdisk_error *error);
+
+/* A reference that is to be followed.  Later versions have more members. */
+struct vdisk_reference {
+  const char *from;             /* the name of the layer that has it */
+  const char *role;             /* "backing file", "parent", "data file" */
+  const char *name;             /* as it is recorded, and not to be trusted:
+                                   an image may say anything */
+};
+
+/* What a reference leads to: either of the first two.  The library sets it
+ * up as shown.  What is pointed to is copied when the resolver returns;
+ * 'fd' or 'opaque' are the handle's from then on, as of vdisk_open_fd and
+ * vdisk_open_callbacks. */
+struct vdisk_storage {
+  int fd;                                       /* -1: none */
+  const struct vdisk_callbacks *callbacks;      /* NULL: none */
+  void *opaque;                                 /* NULL: of those */
+  const char *name;             /* NULL: what the reference says */
+};
+
+/* Find what a reference leads to.  Returns 0, or a negative errno value to
+ * refuse it.  A VHD can have several names for its parent: they are tried in
+ * turn until one is found that is right. */
+typedef int vdisk_resolve_callback (void *opaque,
+                                    const struct vdisk_reference *reference,
+                                    struct vdisk_storage *storage);
+
+/* Follow all references, of whatever is opened with these options, by this
+ * callback alone: the library opens no file for them, and backing-dir does
+ * not count.  It is called while an image is being opened, by the thread
+ * that does so, and not later.  NULL, the default, is for references to
+ * files. */
+void vdisk_options_set_resolver (struct vdisk_options *options,
+                                 vdisk_resolve_callback *callback,
+                                 void *opaque);
+
 /* Close it and free everything.  Accepts NULL.  No other call may be
  * using the handle. */
 void vdisk_close (struct vdisk *vdisk);

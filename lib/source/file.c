@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,7 @@
 #include "util/file-lock.h"
 #include "source/open-in.h"
 #include "source/extent-cache.h"
+#include "util/cleanup.h"
 #include "util/minmax.h"
 
 /* How many extents are remembered. */
@@ -277,6 +279,56 @@ source_file (const char *name, int fd, bool force_share,
  fail:
   file_close (&file->source);
   return NULL;
+}
+
+/* Can it be read?  What was opened for something else says so only when it
+ * is read, or not at all. */
+static int
+check_readable (int fd, const char *name, struct vdisk_error *error)
+{
+  const int flags = fcntl (fd, F_GETFL);
+
+  if (flags == -1)
+    return error_set (error, errno, "%s: %s", name, strerror (errno));
+  if (flags & O_PATH || (flags & O_ACCMODE) == O_WRONLY)
+    return error_set (error, EBADF, "%s: the descriptor is not open for "
+                      "reading", name);
+  return 0;
+}
+
+/* The directory that a path says, if it is one and that is there. */
+static char *
+directory_of (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+  CLEANUP_FREE char *parent = NULL;
+
+  if (slash == NULL)
+    return NULL;
+  parent = strndup (path, slash - path + 1);
+  return parent ? realpath (parent, NULL) : NULL;
+}
+
+struct source *
+source_file_take (int fd, const char *name, bool force_share,
+                  struct vdisk_error *error)
+{
+  char unnamed[sizeof "descriptor -2147483648"];
+  struct source *source;
+
+  snprintf (unnamed, sizeof unnamed, "descriptor %d", fd);
+  if (name == NULL)
+    name = unnamed;
+  if (check_readable (fd, name, error) == -1) {
+    close (fd);
+    return NULL;
+  }
+  source = source_file (name, fd, force_share, error);
+  if (source) {
+    source->directory = directory_of (name);
+    source->is_label = source->directory == NULL;
+  }
+  return source;
 }
 
 struct source *

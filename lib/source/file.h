@@ -14,6 +14,13 @@
 struct source *source_file (const char *name, int fd, bool force_share,
                             struct vdisk_error *error);
 
+/* The same of a file that the caller has opened, for reading.  Where 'name'
+ * has a slash it is the file's path, and its directory that of the file's
+ * references; otherwise, or if there is no such directory, it is only a
+ * name.  It may be NULL. */
+struct source *source_file_take (int fd, const char *name, bool force_share,
+                                 struct vdisk_error *error);
+
 /* Open 'path' read-only, following symbolic links, and make a source of
  * it.  Opening a FIFO by mistake does not hang. */
 struct source *source_file_open (const char *path, bool force_share,

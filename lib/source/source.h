@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Where the bytes of an image come from: a file or block device, an NBD
- * server, or memory (tests, fuzzing).  A source never changes after it is opened and
- * may be used by many threads at once.
+ * server, callbacks of the caller, or memory (tests, fuzzing).  A source never
+ * changes after it is opened and may be used by many threads at once.
  */
 
 #ifndef VDISK_SOURCE_H
@@ -57,6 +57,8 @@ struct source {
                              leads to may have changed since */
   bool is_uri;            /* the name is no path: no file system knows it,
                              and it has no directory */
+  bool is_label;          /* the same of a name that was only made up, for
+                             messages */
   char *directory;        /* where it was found, absolute and without
                              symbolic links; NULL: only 'name' is known */
   char *base;             /* the directory of 'name' then, likewise, which
