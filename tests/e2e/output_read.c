@@ -2,8 +2,10 @@
 /* Write the bytes of an output into a file:
  *
  *   output_read whole|extents|SEED IMAGE FILE FORMAT [NAME=VALUE...]
+ *   output_read formats
  *
- * Files named *.raw are raw.  The bytes are read in one go ("whole"), only
+ * Files named *.raw are raw; HOST_HOLES in the environment is the option
+ * host-holes.  The bytes are read in one go ("whole"), only
  * where its extents say that there is no hole ("extents"), or in pieces of
  * random sizes and in random order, by four threads.
  */
@@ -149,12 +151,16 @@ static struct vdisk *
 open_image (const char *path)
 {
   struct vdisk_options *options = vdisk_options_new ();
+  const char *host_holes = getenv ("HOST_HOLES");
   const size_t length = strlen (path);
   struct vdisk_error error;
   struct vdisk *vdisk;
 
   if (options == NULL)
     fail ("no memory");
+  if (host_holes &&
+      vdisk_options_set (options, "host-holes", host_holes, &error) == -1)
+    fail (error.message);
   if (length > 4 && strcmp (path + length - 4, ".raw") == 0 &&
       vdisk_options_set (options, "format", "raw", &error) == -1)
     fail (error.message);
@@ -165,6 +171,16 @@ open_image (const char *path)
   return vdisk;
 }
 
+static int
+list_formats (void)
+{
+  const char *const *name;
+
+  for (name = vdisk_output_formats (); *name; ++name)
+    puts (*name);
+  return 0;
+}
+
 int
 main (int argc, char **argv)
 {
@@ -173,6 +189,8 @@ main (int argc, char **argv)
   struct job job = { 0 };
   uint64_t size;
 
+  if (argc == 2 && strcmp (argv[1], "formats") == 0)
+    return list_formats ();
   if (argc < 5)
     fail ("usage");
   vdisk = open_image (argv[2]);
