@@ -104,6 +104,12 @@ int output_parse_power (const char *name, const char *value, uint64_t min,
 int output_parse_bool (const char *name, const char *value, bool *is_true,
                        struct vdisk_error *error);
 
+/* Add a region, whose offset follows from those before it; a length of 0 adds
+ * nothing. */
+int output_add_region (struct vdisk_output *output,
+                       struct output_region region,
+                       struct vdisk_error *error);
+
 /* Add regions.  A length of 0 adds nothing.  The bytes are copied. */
 int output_add_hole (struct vdisk_output *output, uint64_t length,
                      struct vdisk_error *error);
@@ -118,6 +124,12 @@ int output_add_disk (struct vdisk_output *output, struct vdisk_error *error);
 int output_add_units (struct vdisk_output *output,
                       const struct output_region *region,
                       struct vdisk_error *error);
+
+/* Read a part of a region of units. */
+int output_read_units (const struct vdisk_output *output,
+                       const struct output_region *region, uint8_t *buffer,
+                       size_t count, uint64_t offset,
+                       struct vdisk_error *error);
 
 /* Where stored unit number 'rank' is in the file. */
 static inline uint64_t
