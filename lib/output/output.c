@@ -14,7 +14,8 @@
 #include "util/minmax.h"
 
 static const struct output_format *const formats[] = {
-  &output_raw, &output_qcow2, &output_vhd, &output_xva, NULL,
+  &output_raw, &output_qcow2, &output_vhd, &output_xva, &output_chunked,
+  NULL,
 };
 
 const char *const *

@@ -80,6 +80,7 @@ struct output_format {
   void (*close) (struct vdisk_output *output);
 };
 
+extern const struct output_format output_chunked;
 extern const struct output_format output_qcow2;
 extern const struct output_format output_raw;
 extern const struct output_format output_vhd;

@@ -10,102 +10,14 @@
 #include "util/error.h"
 #include "util/minmax.h"
 
-/* A count is kept for each piece of so many units or bytes, whichever is
- * less, or for larger ones, so that there are no more than so many counts. */
-#define STEP_BITS_MIN 9
-#define STEP_BYTES_BITS 25              /* 32 MiB */
-#define COUNTS_MAX (1 << 20)
-
 struct unit_index {
-  struct vdisk *disk;
-  unsigned unit_bits, step_bits;
-  enum unit_rule rule;
-  uint64_t units, stored;
+  struct unit_runs runs;
+  unsigned step_bits;
+  uint64_t stored;
   uint64_t steps;
   uint64_t *counts;             /* how many are stored before step i; one
                                    more than there are steps */
 };
-
-/* Takes a run of stored units, the longest there is in the range walked.  0
- * to go on, 1 to stop. */
-typedef int run_visitor (void *opaque, const struct unit_run *run);
-
-struct walk {
-  const struct unit_index *index;
-  run_visitor *visit;
-  void *opaque;
-  uint64_t end;                 /* a unit */
-  struct unit_run run;          /* found and not visited yet */
-  bool has_stopped;
-};
-
-/* Add the units [first, end), of which the first may be the last of the run
- * already. */
-static int
-add_units (struct walk *walk, uint64_t first, uint64_t end)
-{
-  struct unit_run *run = &walk->run;
-
-  end = min_u64 (end, walk->end);
-  if (first >= end)
-    return 0;
-  if (run->count > 0 && first > run->first + run->count) {
-    if (walk->visit (walk->opaque, run) != 0) {
-      walk->has_stopped = true;
-      return 1;
-    }
-    run->count = 0;
-  }
-  if (run->count == 0)
-    run->first = first;
-  run->count = end - run->first;
-  return 0;
-}
-
-static int
-take_extent (void *opaque, const struct vdisk_extent *extent)
-{
-  struct walk *walk = opaque;
-  const unsigned bits = walk->index->unit_bits;
-
-  if (extent->kind != VDISK_DATA && extent->kind != VDISK_PACKED)
-    return 0;
-  return add_units (walk, extent->offset >> bits,
-                    ((extent->offset + extent->length - 1) >> bits) + 1);
-}
-
-static bool
-is_end (const struct unit_index *index, uint64_t unit)
-{
-  return index->rule == UNITS_AND_ENDS &&
-    (unit == 0 || unit == index->units - 1);
-}
-
-/* Visit the runs in [from, end). */
-static int
-walk_runs (const struct unit_index *index, uint64_t from, uint64_t end,
-           run_visitor *visit, void *opaque, struct vdisk_error *error)
-{
-  const uint64_t size = vdisk_size (index->disk);
-  const uint64_t start = from << index->unit_bits;
-  struct walk walk = {
-    .index = index, .visit = visit, .opaque = opaque, .end = end,
-  };
-
-  if (from >= end)
-    return 0;
-  if (is_end (index, from))
-    add_units (&walk, from, from + 1);
-  if (vdisk_extents (index->disk, start,
-                     (end == index->units ? size : end << index->unit_bits) -
-                     start, take_extent, &walk, error) == -1)
-    return -1;
-  if (!walk.has_stopped && is_end (index, end - 1))
-    add_units (&walk, end - 1, end);
-  if (!walk.has_stopped && walk.run.count > 0)
-    visit (opaque, &walk.run);
-  return 0;
-}
 
 /* --- Making it ---------------------------------------------------------- */
 
@@ -151,19 +63,15 @@ unit_index_new (struct vdisk *disk, uint64_t unit_size, enum unit_rule rule,
 
   if (index == NULL)
     goto no_memory;
-  index->disk = disk;
-  index->rule = rule;
-  index->unit_bits = log2_of (unit_size);
-  index->units = divide_up (vdisk_size (disk), unit_size);
-  index->step_bits = index->unit_bits > STEP_BYTES_BITS ? 0
-    : min_u64 (STEP_BITS_MIN, STEP_BYTES_BITS - index->unit_bits);
-  while (index->units >> index->step_bits >= COUNTS_MAX)
-    index->step_bits++;
-  index->steps = divide_up (index->units, UINT64_C (1) << index->step_bits);
+  unit_runs_init (&index->runs, disk, unit_size, rule);
+  index->step_bits = unit_runs_step_bits (&index->runs);
+  index->steps = divide_up (index->runs.units,
+                            UINT64_C (1) << index->step_bits);
   index->counts = calloc (index->steps + 1, sizeof index->counts[0]);
   if (index->counts == NULL)
     goto no_memory;
-  if (walk_runs (index, 0, index->units, count_run, &counting, error) == -1) {
+  if (unit_runs_walk (&index->runs, 0, index->runs.units, count_run,
+                      &counting, error) == -1) {
     unit_index_free (index);
     return NULL;
   }
@@ -189,13 +97,13 @@ unit_index_free (struct unit_index *index)
 uint64_t
 unit_index_unit_size (const struct unit_index *index)
 {
-  return UINT64_C (1) << index->unit_bits;
+  return UINT64_C (1) << index->runs.unit_bits;
 }
 
 uint64_t
 unit_index_units (const struct unit_index *index)
 {
-  return index->units;
+  return index->runs.units;
 }
 
 uint64_t
@@ -223,8 +131,8 @@ unit_index_rank (const struct unit_index *index, uint64_t unit,
   /* What is stored in the step may be known without looking. */
   if (step == index->steps || index->counts[step + 1] == *rank)
     return 0;
-  return walk_runs (index, step << index->step_bits, unit, sum_run, rank,
-                    error);
+  return unit_runs_walk (&index->runs, step << index->step_bits, unit,
+                         sum_run, rank, error);
 }
 
 /* The last step before which no more than 'rank' are stored. */
@@ -270,14 +178,15 @@ unit_index_select (const struct unit_index *index, uint64_t rank,
 {
   const uint64_t step = find_step (index, rank);
   struct selecting selecting = { .left = rank - index->counts[step] };
-  const uint64_t end = min_u64 (index->units, (step + 1) << index->step_bits);
+  const uint64_t end = min_u64 (index->runs.units,
+                                (step + 1) << index->step_bits);
 
-  if (walk_runs (index, step << index->step_bits, end, pass_run, &selecting,
-                 error) == -1)
+  if (unit_runs_walk (&index->runs, step << index->step_bits, end, pass_run,
+                      &selecting, error) == -1)
     return -1;
   if (!selecting.is_found)
     return error_set (error, EIO, "%s: the map has changed while it was read",
-                      vdisk_layer_file (index->disk, 0));
+                      vdisk_layer_file (index->runs.disk, 0));
   *unit = selecting.unit;
   return 0;
 }
@@ -295,7 +204,7 @@ unit_index_next_run (const struct unit_index *index, uint64_t from,
                      struct vdisk_error *error)
 {
   run->count = 0;
-  end = min_u64 (end, index->units);
+  end = min_u64 (end, index->runs.units);
   /* Pass over steps in which nothing is stored. */
   while (from < end) {
     const uint64_t step = from >> index->step_bits;
@@ -304,5 +213,5 @@ unit_index_next_run (const struct unit_index *index, uint64_t from,
       break;
     from = (step + 1) << index->step_bits;
   }
-  return walk_runs (index, from, end, take_run, run, error);
+  return unit_runs_walk (&index->runs, from, end, take_run, run, error);
 }

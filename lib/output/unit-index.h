@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which units of a disk (clusters, blocks: aligned pieces of one size) an
- * output stores, and in which place: rank and select.
+/* In which place an output stores units of a disk: rank and select.
  *
- * Rounding is outward: one byte of data makes a unit that is stored.  Of a
- * walk over the whole map one count is kept for every so many units, 8 MiB of
+ * Of a walk over the whole map one count is kept for every so many units, 8 MiB of
  * them at most; the rest is a walk over a small piece, which the cache of the
  * map makes cheap.
  */
@@ -14,19 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "output/unit-runs.h"
 #include "vdisk.h"
 
 struct unit_index;
-
-/* Besides units with data, which are stored? */
-enum unit_rule {
-  UNITS_WITH_DATA,
-  UNITS_AND_ENDS,               /* the first and the last too */
-};
-
-struct unit_run {
-  uint64_t first, count;
-};
 
 /* Walk over the map of the disk, which must outlive the index.  The size of
  * a unit is a power of two.  NULL on error. */

@@ -8,78 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image.h"
-#include "options.h"
+#include "holey-disk.h"
 #include "output/output.h"
 #include "output/unit-index.h"
 #include "random.h"
-#include "reference.h"
-#include "chain.h"
-#include "source/memory.h"
 #include "support.h"
 #include "util/iszero.h"
 #include "util/minmax.h"
 
 #define SIZE_MAX_DISK (3 << 20)
-#define HOLES_MAX 40
-
-/* A raw disk with random holes. */
-struct disk {
-  struct vdisk *vdisk;
-  uint64_t size;
-  uint8_t *bytes;
-  uint64_t holes[HOLES_MAX][2];
-  size_t hole_count;
-};
-
-static void
-fill (struct disk *disk, struct random *random)
-{
-  uint64_t offset = 0;
-  size_t i;
-
-  for (i = 0; i < disk->size; ++i)
-    disk->bytes[i] = 1 + random_below (random, 255);
-  while (disk->hole_count < HOLES_MAX && offset < disk->size) {
-    uint64_t *hole = disk->holes[disk->hole_count];
-
-    hole[0] = offset + random_below (random, 100000);
-    hole[1] = hole[0] + 1 + random_below (random, 200000);
-    hole[1] = min_u64 (hole[1], disk->size);
-    if (hole[0] >= hole[1])
-      break;
-    memset (disk->bytes + hole[0], 0, hole[1] - hole[0]);
-    offset = hole[1] + 1;
-    disk->hole_count++;
-  }
-}
-
-static void
-disk_open (struct disk *disk, struct random *random, uint64_t size)
-{
-  const struct resolver resolver = { .open = NULL };
-  struct vdisk_options *options = vdisk_options_new ();
-
-  memset (disk, 0, sizeof *disk);
-  disk->size = size;
-  disk->bytes = malloc (size + 1);
-  ck_assert_ptr_nonnull (disk->bytes);
-  fill (disk, random);
-  ck_assert_int_eq (vdisk_options_set (options, "format", "raw", NULL), 0);
-  disk->vdisk = image_open (
-    source_holey (source_memory ("disk", disk->bytes, size),
-                  (const uint64_t (*)[2]) disk->holes, disk->hole_count),
-    options, &resolver, NULL);
-  vdisk_options_free (options);
-  ck_assert_ptr_nonnull (disk->vdisk);
-}
-
-static void
-disk_close (struct disk *disk)
-{
-  vdisk_close (disk->vdisk);
-  free (disk->bytes);
-}
 
 /* Is any byte of the unit outside of all holes? */
 static bool
@@ -259,6 +196,7 @@ static const struct {
              "fixed=true", NULL } },
   { "xva", { NULL } },
   { "xva", { "prefix=Ref:12", "checksum=sha1", NULL } },
+  { "chunked", { NULL } },
 };
 
 START_TEST (any_part)
