@@ -204,7 +204,7 @@ static char *
 get_format (const struct vdisk_options *options, size_t index)
 {
   (void) index;
-  return strdup (options->format ? options->format->name : "auto");
+  return strdup (options->format ? format_name (options->format) : "auto");
 }
 
 static int

@@ -20,4 +20,7 @@ const char *const *format_names (void);
  * known too. */
 const struct format *format_by_name (const char *name);
 
+/* Its name, as users write it. */
+const char *format_name (const struct format *format);
+
 #endif /* VDISK_FORMAT_NAMES_H */
