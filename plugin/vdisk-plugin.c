@@ -188,12 +188,12 @@ vdisk_config_complete (void)
   return 0;
 }
 
-#define vdisk_config_help \
+#define CONFIG_HELP \
   "[file=]<PATH>|<URI>    (required) The image to serve: a file, or what an\n" \
   "                       NBD server serves, which is raw unless format says\n" \
   "                       otherwise.\n" \
   "as=<FORMAT>            Serve not the disk, but the file that it would be\n" \
-  "                       converted to: raw, ...\n" \
+  "                       converted to: %s.\n" \
   "as-options=<NAME>=<VALUE>[,...]\n" \
   "                       Options of that format.\n" \
   "format=auto|vhd|qcow2|qed|raw\n" \
@@ -206,6 +206,24 @@ vdisk_config_complete (void)
   "host-holes=auto|off    Look for holes of the image file (default: auto).\n" \
   "cache-size=<SIZE>      Memory for all caches (default: 16M).\n" \
   "force-share=true       Serve an image even if it is being written."
+
+#define FORMATS_MAX 256         /* bytes of their names */
+
+static char config_help[sizeof CONFIG_HELP + FORMATS_MAX];
+
+/* nbdkit takes a string: it is there once the plugin is loaded. */
+static void __attribute__ ((constructor))
+make_config_help (void)
+{
+  const char *const *name = vdisk_output_formats ();
+  char formats[FORMATS_MAX] = "";
+  size_t used = 0;
+
+  for (; *name && used < sizeof formats; ++name)
+    used += snprintf (formats + used, sizeof formats - used, "%s%s",
+                      used > 0 ? ", " : "", *name);
+  snprintf (config_help, sizeof config_help, CONFIG_HELP, formats);
+}
 
 static int
 vdisk_get_ready (void)
@@ -445,7 +463,7 @@ static struct nbdkit_plugin plugin = {
   .dump_plugin        = vdisk_dump_plugin,
   .config             = vdisk_config,
   .config_complete    = vdisk_config_complete,
-  .config_help        = vdisk_config_help,
+  .config_help        = config_help,
   .magic_config_key   = "file",
   .get_ready          = vdisk_get_ready,
   .open               = vdisk_open_connection,
