@@ -5,6 +5,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,8 +55,14 @@ struct mapping {
   struct vdisk_extent extent;   /* of length 0: none yet */
 };
 
+/* The map as tables have it, and with the holes of files. */
+struct mappings {
+  struct vdisk *disk;
+  struct mapping tables, extents;
+};
+
 static void
-add_extent (struct mapping *mapping)
+add_extent (const struct mapping *mapping)
 {
   const struct vdisk_extent *extent = &mapping->extent;
 
@@ -68,11 +75,10 @@ add_extent (struct mapping *mapping)
               (uint64_t) extent->depth << 8 | extent->kind);
 }
 
-static int
-take_extent (void *opaque, const struct vdisk_extent *extent)
+static void
+extend (struct mapping *mapping, struct vdisk_extent next)
 {
-  struct mapping *mapping = opaque;
-  struct vdisk_extent *last = &mapping->extent, next = *extent;
+  struct vdisk_extent *last = &mapping->extent;
 
   /* Where zeros are not stored does not matter. */
   if (next.kind == VDISK_ZERO || next.kind == VDISK_HOLE)
@@ -86,42 +92,80 @@ take_extent (void *opaque, const struct vdisk_extent *extent)
     add_extent (mapping);
     *last = next;
   }
+}
+
+/* Is it a hole of a file, where the tables have data?  A raw disk has no
+ * tables, and no other holes. */
+static bool
+is_host_hole (const struct vdisk *disk, const struct vdisk_extent *extent)
+{
+  return extent->host_hole ||
+    (extent->kind == VDISK_HOLE &&
+     strcmp (vdisk_layer_format (disk, extent->depth), "raw") == 0);
+}
+
+static int
+take_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  struct mappings *mappings = opaque;
+  struct vdisk_extent plain = *extent;
+
+  extend (&mappings->extents, plain);
+  if (is_host_hole (mappings->disk, extent))
+    plain.kind = VDISK_DATA;
+  extend (&mappings->tables, plain);
   return 0;
 }
 
 static int
-add_image (XXH3_state_t *state, struct vdisk *disk,
+add_image (XXH3_state_t *tables, XXH3_state_t *extents, struct vdisk *disk,
            struct vdisk_error *error)
 {
-  struct mapping mapping = { .state = state };
+  struct mappings mappings = {
+    .disk = disk, .tables.state = tables, .extents.state = extents,
+  };
   unsigned depth;
 
-  add_number (state, vdisk_size (disk));
+  add_number (tables, vdisk_size (disk));
   for (depth = 0; depth < vdisk_layers (disk); ++depth)
-    if (add_layer (state, disk, depth, error) == -1)
+    if (add_layer (tables, disk, depth, error) == -1)
       return -1;
-  if (vdisk_extents (disk, 0, vdisk_size (disk), take_extent, &mapping,
+  if (vdisk_extents (disk, 0, vdisk_size (disk), take_extent, &mappings,
                      error) == -1)
     return -1;
-  add_extent (&mapping);
+  add_extent (&mappings.tables);
+  add_extent (&mappings.extents);
   return 0;
+}
+
+static void
+take_digest (const XXH3_state_t *state, uint8_t digest[IDENTITY_SIZE])
+{
+  XXH128_canonical_t canonical;
+
+  XXH128_canonicalFromHash (&canonical, XXH3_128bits_digest (state));
+  memcpy (digest, canonical.digest, IDENTITY_SIZE);
 }
 
 int
 identity_of_image (struct vdisk *disk, uint8_t identity[IDENTITY_SIZE],
-                   struct vdisk_error *error)
+                   uint8_t extents[IDENTITY_SIZE], struct vdisk_error *error)
 {
-  XXH3_state_t *state = XXH3_createState ();
-  XXH128_canonical_t digest;
-  int r;
+  XXH3_state_t *of_tables = XXH3_createState ();
+  XXH3_state_t *of_extents = XXH3_createState ();
+  int r = -1;
 
-  if (state == NULL)
-    return error_no_memory (error, "identity of the image");
-  XXH3_128bits_reset (state);
-  r = add_image (state, disk, error);
-  XXH128_canonicalFromHash (&digest, XXH3_128bits_digest (state));
-  memcpy (identity, digest.digest, IDENTITY_SIZE);
-  XXH3_freeState (state);
+  if (of_tables && of_extents) {
+    XXH3_128bits_reset (of_tables);
+    XXH3_128bits_reset (of_extents);
+    r = add_image (of_tables, of_extents, disk, error);
+    take_digest (of_tables, identity);
+    take_digest (of_extents, extents);
+  }
+  else
+    error_no_memory (error, "identity of the image");
+  XXH3_freeState (of_tables);
+  XXH3_freeState (of_extents);
   return r;
 }
 

@@ -14,10 +14,14 @@
 
 #define IDENTITY_SIZE 16
 
-/* A digest (XXH3, 128 bits) over what the headers of all layers say, and
- * over the whole map: not over data, nor over names of files, so that a copy
- * of the image is the same. */
+/* Digests (XXH3, 128 bits).  'identity' is over what the headers of all
+ * layers say, and over the whole map as the tables have it: not over data,
+ * nor over names of files, nor over holes of files, so that a copy of the
+ * image is the same, and so is an image that was only read (ext4 finds out
+ * then that space was never written).  'extents' is over the whole map with
+ * these holes, by which most outputs are laid out. */
 int identity_of_image (struct vdisk *disk, uint8_t identity[IDENTITY_SIZE],
+                       uint8_t extents[IDENTITY_SIZE],
                        struct vdisk_error *error);
 
 /* Its digits. */

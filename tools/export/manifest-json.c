@@ -107,6 +107,10 @@ take_head (struct manifest *manifest, const json_t *root, const char *path,
   if (!take_number (root, "part-size", &manifest->part_size) ||
       !is_power_of_2 (manifest->part_size))
     return wrong (path, "'part-size' is not a power of two", error);
+  /* An output that is not laid out by them has none. */
+  if (json_object_get (image, "extents") &&
+      !take_string (image, "extents", &manifest->extents))
+    return wrong (path, "'extents' of the image", error);
   manifest->stamps = json_incref (json_object_get (image, "stamps"));
   return 0;
 }
@@ -199,7 +203,7 @@ char *
 manifest_to_json (const struct manifest *manifest)
 {
   json_t *root =
-    json_pack ("{s:i, s:i, s:s, s:O, s:I, s:I, s:{s:s, s:I, s:s, s:O*}, "
+    json_pack ("{s:i, s:i, s:s, s:O, s:I, s:I, s:{s:s, s:I, s:s, s:s*, s:O*}, "
                "s:s, s:o}",
                "vdisk-manifest", 1, "layout", LAYOUT_VERSION,
                "format", manifest->format, "options", manifest->options,
@@ -207,7 +211,8 @@ manifest_to_json (const struct manifest *manifest)
                "part-size", (json_int_t) manifest->part_size,
                "image", "name", manifest->image,
                "size", (json_int_t) manifest->image_size,
-               "identity", manifest->identity, "stamps", manifest->stamps,
+               "identity", manifest->identity, "extents", manifest->extents,
+               "stamps", manifest->stamps,
                "digest", DIGEST_NAME, "parts", json_from_parts (manifest));
   char *text = root ? json_dumps (root, JSON_INDENT (1)) : NULL;
 

@@ -24,6 +24,7 @@ manifest_clear (struct manifest *manifest)
   free (manifest->format);
   free (manifest->image);
   free (manifest->identity);
+  free (manifest->extents);
   free (manifest->parts);
   json_decref (manifest->options);
   json_decref (manifest->stamps);
@@ -118,6 +119,13 @@ manifest_check_same (const struct manifest *manifest,
   if (strcmp (manifest->format, other->format) != 0)
     return error_set (error, EINVAL, "%s: it is of an output in the format "
                       "%s, not %s", path, other->format, manifest->format);
+  if (manifest->extents &&
+      (other->extents == NULL ||
+       strcmp (manifest->extents, other->extents) != 0))
+    return error_set (error, EINVAL, "%s: its file has other holes than when "
+                      "%s was made, and the output would be laid out by them "
+                      "(--host-holes=off, for all parts, does not look for "
+                      "them)", manifest->image, path);
   if (!json_equal (manifest->options, other->options)) {
     CLEANUP_FREE char *ours = json_dumps (manifest->options, 0);
     CLEANUP_FREE char *theirs = json_dumps (other->options, 0);

@@ -3,7 +3,7 @@
  *
  * {"vdisk-manifest": 1, "layout": 1, "format": "qcow2", "options": [...],
  *  "size": N, "part-size": N, "image": {"name": "disk.vhd", "size": N,
- *  "identity": "..."}, "digest": "xxh3-128", "parts": [
+ *  "identity": "...", "extents": "..."}, "digest": "xxh3-128", "parts": [
  *   {"offset": N, "length": N, "digest": "..."},
  *   {"offset": N, "length": N, "zeros": true}]}
  *
@@ -40,6 +40,9 @@ struct manifest {
   char *image;                  /* its name, for messages alone */
   uint64_t image_size;
   char *identity;
+  char *extents;                /* of the map with the holes of files, as
+                                   the output is laid out by; NULL: by
+                                   nothing of it */
   json_t *stamps;               /* of the image's files; NULL: left out */
   struct part *parts;
   size_t count, room;

@@ -39,22 +39,41 @@ needs_digests (const struct export_parts *parts)
   return parts->resume || parts->manifest;
 }
 
+static char *
+digest_text (const uint8_t digest[IDENTITY_SIZE])
+{
+  char *text = malloc (2 * IDENTITY_SIZE + 1);
+
+  if (text)
+    identity_to_hex (digest, text);
+  return text;
+}
+
+/* Each byte of a raw output has its place; others are laid out by what is
+ * data. */
+static bool
+depends_on_holes (const struct export *export)
+{
+  return strcmp (export->exporter->name, "raw") != 0;
+}
+
 /* What the manifest says but for digests. */
 static int
 describe (struct running *running, const uint8_t *identity,
-          struct vdisk_error *error)
+          const uint8_t *extents, struct vdisk_error *error)
 {
+  const bool laid_out = depends_on_holes (running->export);
   struct manifest *manifest = &running->manifest;
   struct vdisk *disk = running->export->disks[0];
 
   manifest->format = strdup (running->export->exporter->name);
   manifest->image = strdup (vdisk_layer_file (disk, 0));
   manifest->image_size = vdisk_size (disk);
-  manifest->identity = malloc (2 * IDENTITY_SIZE + 1);
+  manifest->identity = digest_text (identity);
+  manifest->extents = laid_out ? digest_text (extents) : NULL;
   if (manifest->format == NULL || manifest->image == NULL ||
-      manifest->identity == NULL)
+      manifest->identity == NULL || (laid_out && manifest->extents == NULL))
     return error_no_memory (error, "manifest");
-  identity_to_hex (identity, manifest->identity);
   if (running->parts->resume) {
     manifest->stamps = identity_stamps (disk, error);
     if (manifest->stamps == NULL)
@@ -69,13 +88,13 @@ open_output (struct running *running, struct vdisk_error *error)
 {
   struct export *export = running->export;
   struct manifest *manifest = &running->manifest;
-  uint8_t identity[IDENTITY_SIZE] = { 0 };
+  uint8_t identity[IDENTITY_SIZE] = { 0 }, extents[IDENTITY_SIZE] = { 0 };
 
   if ((needs_digests (running->parts) || output_needs_identity (export)) &&
-      identity_of_image (export->disks[0], identity, error) == -1)
+      identity_of_image (export->disks[0], identity, extents, error) == -1)
     return -1;
   manifest->options = output_options (export, identity, error);
-  if (manifest->options == NULL || describe (running, identity, error) == -1)
+  if (manifest->options == NULL || describe (running, identity, extents, error) == -1)
     return -1;
   running->output = output_open (export, manifest->options, error);
   if (running->output == NULL)
