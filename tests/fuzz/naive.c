@@ -9,11 +9,13 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "chain.h"
 #include "files.h"
 #include "format/qcow2/disk.h"
 #include "format/qed/disk.h"
 #include "format/vhd/disk.h"
 #include "fuzz.h"
+#include "image.h"
 
 /* Compressed clusters that are larger are not looked at. */
 #define CLUSTER_MAX (64 << 10)
@@ -34,6 +36,7 @@ static const struct found unknown = { .what = IS_UNKNOWN };
 
 struct lookup {
   unsigned file, data_file;     /* their numbers */
+  uint64_t size;                /* of the layer's disk */
   bool ignore_bitmaps;          /* of dynamic VHDs */
 };
 
@@ -248,39 +251,206 @@ footer_offset (const struct lookup *l)
   big ((l), (at) + offsetof (struct vhd_dynamic_header, name),          \
        sizeof ((struct vhd_dynamic_header *) 0)->name)
 
+#define LOCATOR(l, at, i, name)                                         \
+  big ((l), (at) + offsetof (struct vhd_dynamic_header, locators) +     \
+       (i) * sizeof (struct vhd_locator) +                              \
+       offsetof (struct vhd_locator, name),                             \
+       sizeof ((struct vhd_locator *) 0)->name)
+
+struct range {
+  uint64_t start, end;
+};
+
+static bool
+overlap (struct range a, struct range b)
+{
+  return a.start < b.end && b.start < a.end;
+}
+
+/* What is known of a VHD that has blocks, and where everything in it is. */
+static struct vhd_map {
+  unsigned file;
+  bool is_made;
+  uint64_t disk_size, bat, block_size, bitmap_size;
+  bool is_differencing;
+  struct range tables[6 + VHD_LOCATORS];
+  size_t table_count;
+  struct {
+    uint64_t number;
+    struct range place;
+  } blocks[FUZZ_FILE_SIZE_MAX / 4];
+  size_t block_count;
+} vhd_map;
+
+static void
+add_table (uint64_t offset, uint64_t size)
+{
+  if (size > 0)
+    vhd_map.tables[vhd_map.table_count++] = (struct range) {
+      offset, offset + size,
+    };
+}
+
+static bool
+over_table (struct range range)
+{
+  size_t i;
+
+  for (i = 0; i < vhd_map.table_count; ++i)
+    if (overlap (vhd_map.tables[i], range))
+      return true;
+  return false;
+}
+
+/* Of the BAT that part counts which the disk needs, whichever of the two
+ * sizes it has, and which is there. */
+static void
+add_tables (const struct lookup *l, uint64_t footer, uint64_t header)
+{
+  const uint64_t current = FOOTER (l, footer, current_size);
+  const uint64_t wanted =
+    ((current > l->size ? current : l->size) + vhd_map.block_size - 1) /
+    vhd_map.block_size;
+  const uint64_t left = fuzz_files_size (l->file) - vhd_map.bat;
+  uint64_t entries = HEADER (l, header, max_table_entries);
+  unsigned i;
+
+  entries = left / 4 < entries ? left / 4 : entries;
+  add_table (0, 512);
+  add_table (header, 1024);
+  add_table (vhd_map.bat, 4 * (wanted < entries ? wanted : entries));
+  if (footer != 0)
+    add_table (footer, 512);
+  for (i = 0; i < VHD_LOCATORS && vhd_map.is_differencing; ++i) {
+    const uint64_t offset = LOCATOR (l, header, i, data_offset);
+    const uint64_t length = LOCATOR (l, header, i, data_length);
+
+    if (LOCATOR (l, header, i, code) != 0 && in_file (l->file, offset, length))
+      add_table (offset, length);
+  }
+}
+
+static struct range
+bitmap_at (uint64_t sector)
+{
+  return (struct range) { sector * 512, sector * 512 + vhd_map.bitmap_size };
+}
+
+/* A block whose bitmap lies in the file and over no table has its place
+ * there, the last one as far as the disk goes. */
+static void
+add_block (const struct lookup *l, uint64_t number, uint64_t sector)
+{
+  const uint64_t left = (l->size - number * vhd_map.block_size + 511) /
+    512 * 512;
+  struct range place = bitmap_at (sector);
+
+  if (sector == UINT32_MAX || over_table (place) ||
+      place.end > fuzz_files_size (l->file))
+    return;
+  place.end += left < vhd_map.block_size ? left : vhd_map.block_size;
+  vhd_map.blocks[vhd_map.block_count].number = number;
+  vhd_map.blocks[vhd_map.block_count++].place = place;
+}
+
+static void
+add_blocks (const struct lookup *l)
+{
+  const uint64_t entries = (l->size + vhd_map.block_size - 1) /
+    vhd_map.block_size;
+  uint64_t number, i, sector;
+  uint8_t bat[512 * 4];
+
+  for (number = 0; number < entries; number += 512) {
+    const unsigned count = entries - number < 512 ? entries - number : 512;
+
+    fuzz_files_get (l->file, vhd_map.bat + number * 4, bat, count * 4);
+    for (i = 0; i < count; ++i) {
+      sector = (uint64_t) bat[4 * i] << 24 | bat[4 * i + 1] << 16 |
+        bat[4 * i + 2] << 8 | bat[4 * i + 3];
+      /* That is where the copy of the footer is. */
+      if (sector != 0)
+        add_block (l, number + i, sector);
+    }
+  }
+}
+
+static void
+make_vhd_map (const struct lookup *l, uint64_t footer)
+{
+  const uint64_t header = FOOTER (l, footer, header_offset);
+
+  if (vhd_map.is_made && vhd_map.file == l->file &&
+      vhd_map.disk_size == l->size)
+    return;
+  vhd_map.is_made = true;
+  vhd_map.disk_size = l->size;
+  vhd_map.file = l->file;
+  vhd_map.table_count = vhd_map.block_count = 0;
+  vhd_map.bat = HEADER (l, header, table_offset);
+  vhd_map.block_size = HEADER (l, header, block_size);
+  vhd_map.bitmap_size = (vhd_map.block_size / 512 + 4095) / 4096 * 512;
+  vhd_map.is_differencing = FOOTER (l, footer, type) == VHD_DIFFERENCING;
+  add_tables (l, footer, header);
+  add_blocks (l);
+}
+
+/* Does the bitmap of a block lie in another block? */
+static bool
+in_other_block (uint64_t number, struct range bitmap)
+{
+  bool has_place = false, overlaps = false;
+  size_t i;
+
+  for (i = 0; i < vhd_map.block_count; ++i) {
+    if (vhd_map.blocks[i].number == number)
+      has_place = true;
+    else if (overlap (vhd_map.blocks[i].place, bitmap))
+      overlaps = true;
+  }
+  return has_place && overlaps;
+}
+
+/* A sector that is present is wholly in the file, and over no table. */
+static struct found
+find_sector (const struct lookup *l, uint64_t host)
+{
+  const uint64_t start = host / 512 * 512;
+
+  if (!in_file (l->file, start, 512) ||
+      over_table ((struct range) { start, start + 512 }))
+    return damaged;
+  return found_at (host);
+}
+
 static struct found
 find_vhd (const struct lookup *l, uint64_t guest)
 {
   const uint64_t footer = footer_offset (l);
-  const uint64_t header = FOOTER (l, footer, header_offset);
-  const uint64_t bat = HEADER (l, header, table_offset);
-  const uint64_t size = HEADER (l, header, block_size);
-  const uint64_t within = size ? guest % size : 0;
-  const uint64_t file_sectors = fuzz_files_size (l->file) / 512;
-  uint64_t sector, bitmap_sectors, host;
+  uint64_t number, within, sector, at;
+  bool has_bitmaps;
 
   if (FOOTER (l, footer, type) == VHD_FIXED)
     return found_at (guest);
+  make_vhd_map (l, footer);
   /* A batmap may say that all is there. */
-  if (size == VHD_BATMAP_BLOCK_SIZE)
+  if (vhd_map.block_size == VHD_BATMAP_BLOCK_SIZE)
     return unknown;
-  sector = big (l, bat + guest / size * 4, 4);
+  number = guest / vhd_map.block_size;
+  within = guest % vhd_map.block_size;
+  sector = big (l, vhd_map.bat + number * 4, 4);
   if (sector == UINT32_MAX)
     return hole;
-  bitmap_sectors = (size / 512 + 4095) / 4096;
-  host = (sector + bitmap_sectors) * 512 + within;
-  if (FOOTER (l, footer, type) == VHD_DIFFERENCING ||
-      !l->ignore_bitmaps) {
-    const uint64_t at = sector * 512 + within / 4096;
-
-    if (!in_file (l->file, at, 1))
-      return damaged;
-    if (!(big (l, at, 1) << within / 512 % 8 & 0x80))
-      return hole;
-  }
-  if (host / 512 >= file_sectors)
+  has_bitmaps = vhd_map.is_differencing || !l->ignore_bitmaps;
+  if (over_table (bitmap_at (sector)) ||
+      (has_bitmaps && in_other_block (number, bitmap_at (sector))))
     return damaged;
-  return found_at (host);
+  at = sector * 512 + within / 4096;
+  if (has_bitmaps && !in_file (l->file, at, 1))
+    return damaged;
+  if (has_bitmaps && !(big (l, at, 1) << within / 512 % 8 & 0x80))
+    return hole;
+  return find_sector (l, bitmap_at (sector).end + within);
 }
 
 /* --- Comparing ---------------------------------------------------------- */
@@ -291,6 +461,7 @@ lookup_in (struct vdisk *vdisk, unsigned depth)
   return (struct lookup) {
     .file = fuzz_files_find (vdisk_layer_file (vdisk, depth)),
     .data_file = fuzz_files_find (vdisk_layer_data_file (vdisk, depth)),
+    .size = vdisk->chain->layers[depth]->size,
   };
 }
 
@@ -349,13 +520,35 @@ check_byte (struct vdisk *vdisk, const struct fuzz_control *control,
                  found.host, extent->host_offset + guest - extent->offset);
 }
 
+/* A byte cannot be mapped: the first layer that does not leave it to the next
+ * one is damaged there. */
+static void
+check_damage (struct vdisk *vdisk, const struct fuzz_control *control,
+              uint64_t guest)
+{
+  struct found found = hole;
+  unsigned depth;
+
+  for (depth = 0; depth < vdisk_layers (vdisk); ++depth) {
+    if (guest >= vdisk->chain->layers[depth]->size)
+      break;
+    found = find (vdisk, control, depth, guest);
+    if (found.what != IS_KIND)
+      return;
+    if (found.kind != VDISK_HOLE)
+      break;
+  }
+  fuzz_fail ("%" PRIu64 " cannot be mapped, but the tables say that it is of "
+             "kind %d in layer %u", guest, found.kind, depth);
+}
+
 void
 naive_check (struct vdisk *vdisk, const struct fuzz_control *control,
              const struct explored *map)
 {
-  struct found found;
   size_t i;
 
+  vhd_map.is_made = false;
   for (i = 0; i < map->count; ++i) {
     const struct vdisk_extent *extent = &map->at[i];
 
@@ -363,15 +556,8 @@ naive_check (struct vdisk *vdisk, const struct fuzz_control *control,
     check_byte (vdisk, control, extent,
                 extent->offset + extent->length - 1);
   }
-  /* A block of a VHD may also be where another one, or a table, is. */
-  if (map->failed && map->reached < map->end &&
-      strcmp (vdisk_layer_format (vdisk, 0), "vhd") != 0) {
-    found = find (vdisk, control, 0, map->reached);
-    fuzz_assert (found.what != IS_KIND ||
-                 (found.kind == VDISK_HOLE && vdisk_layers (vdisk) > 1),
-                 "%" PRIu64 " cannot be mapped, but the tables say that it "
-                 "is of kind %d", map->reached, found.kind);
-  }
+  if (map->failed && map->reached < map->end)
+    check_damage (vdisk, control, map->reached);
 }
 
 enum inflated
