@@ -5,6 +5,9 @@
  * a raw disk has a hole there, in other formats it is a ZERO that is
  * allocated.  The same is true of what lies beyond the end of a file that
  * ends within its last cluster.
+ *
+ * Extents come in the pieces in which they are found, or merged: then the
+ * last one is held back until it is known where it ends.
  */
 
 #include "extents.h"
@@ -42,9 +45,53 @@ is_known (const struct extents *extents, const struct source *source,
     host < extents->known_end;
 }
 
+/* Is 'next' more of what 'last', its neighbour, is? */
+static bool
+continues (const struct chain *chain, const struct vdisk_extent *last,
+           const struct vdisk_extent *next)
+{
+  if (last->kind != next->kind || last->depth != next->depth ||
+      last->host_hole != next->host_hole)
+    return false;
+  /* The next cluster may have the same stream, from its start again. */
+  if (next->kind == VDISK_PACKED)
+    return next->offset % chain->layers[next->depth]->cluster_size != 0;
+  if (last->host_offset == VDISK_NO_HOST_OFFSET ||
+      next->host_offset == VDISK_NO_HOST_OFFSET)
+    return last->host_offset == next->host_offset;
+  return last->host_offset + last->length == next->host_offset;
+}
+
+int
+extents_finish (struct extents *extents)
+{
+  const struct vdisk_extent last = extents->pending;
+
+  extents->pending.length = 0;
+  return last.length > 0 && extents->callback (extents->opaque, &last) != 0;
+}
+
+/* Tell an extent, or see first if it goes on.  1 if the callback wants no
+ * more. */
+static int
+report_extent (struct extents *extents, const struct vdisk_extent *extent)
+{
+  if (!(extents->flags & VDISK_EXTENTS_MERGED))
+    return extents->callback (extents->opaque, extent) != 0;
+  if (extents->pending.length > 0 &&
+      continues (extents->chain, &extents->pending, extent)) {
+    extents->pending.length += extent->length;
+    return 0;
+  }
+  if (extents_finish (extents))
+    return 1;
+  extents->pending = *extent;
+  return 0;
+}
+
 /* Tell a piece of data whose kind the file has. */
 static int
-report_piece (const struct extents *extents, const struct layer *layer,
+report_piece (struct extents *extents, const struct layer *layer,
               struct vdisk_extent *piece)
 {
   if (extents->known_kind == VDISK_HOLE && layer->is_raw)
@@ -53,7 +100,7 @@ report_piece (const struct extents *extents, const struct layer *layer,
     piece->kind = VDISK_ZERO;
     piece->host_hole = 1;
   }
-  return extents->callback (extents->opaque, piece) != 0;
+  return report_extent (extents, piece);
 }
 
 /* Tell data in the pieces that its file has of it. */
@@ -83,11 +130,14 @@ report_data (struct extents *extents, const struct vdisk_extent *data,
 
 /* May some of it be no data, but a hole of its file? */
 static inline bool
-may_have_holes (const struct chain *chain, const struct interval *interval)
+may_have_holes (const struct extents *extents,
+                const struct interval *interval)
 {
+  const struct chain *chain = extents->chain;
   const struct source *source = chain->layers[interval->depth]->data;
 
   return interval->kind == VDISK_DATA && chain->host_holes &&
+    !(extents->flags & VDISK_EXTENTS_NO_HOST_HOLES) &&
     (source->sparse ||
      !range_within (interval->host, interval->length, source->size));
 }
@@ -114,16 +164,22 @@ extents_report (struct extents *extents, const struct interval *intervals,
 
   for (i = 0; i < count && r == 0; ++i) {
     const struct interval *interval = &intervals[i];
-    const struct vdisk_extent extent = {
+    struct vdisk_extent extent = {
       .offset = interval->offset, .length = interval->length,
       .host_offset = interval->host, .kind = interval->kind,
       .depth = interval->depth,
     };
 
-    if (may_have_holes (extents->chain, interval))
+    if (interval->kind == VDISK_PACKED) {
+      const struct layer *layer = extents->chain->layers[interval->depth];
+
+      extent.compression = layer->compression;
+      extent.packed_length = layer_packed_size (layer, interval);
+    }
+    if (may_have_holes (extents, interval))
       r = report_data (extents, &extent, error);
     else
-      r = extents->callback (extents->opaque, &extent) != 0;
+      r = report_extent (extents, &extent);
   }
   return r;
 }

@@ -17,11 +17,16 @@
 struct chain;
 struct source;
 
-/* A report of extents.  Set the first three, the others to zeros. */
+/* A report of extents.  Set the first four, the others to zeros. */
 struct extents {
   const struct chain *chain;
   vdisk_extent_callback *callback;
   void *opaque;
+  unsigned flags;               /* VDISK_EXTENTS_* */
+
+  /* With VDISK_EXTENTS_MERGED: what is not told yet, for it may go on.  Of
+   * length 0: nothing. */
+  struct vdisk_extent pending;
 
   /* What is known of the file asked last. */
   const struct source *source;
@@ -34,5 +39,9 @@ struct extents {
 int extents_report (struct extents *extents,
                     const struct interval *intervals, size_t count,
                     struct vdisk_error *error);
+
+/* After the last interval: tell what is pending.  1 if the callback wants no
+ * more. */
+int extents_finish (struct extents *extents);
 
 #endif /* VDISK_EXTENTS_H */

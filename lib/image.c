@@ -80,6 +80,9 @@ vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
   return r;
 }
 
+#define EXTENTS_FLAGS \
+  ((unsigned) (VDISK_EXTENTS_NO_HOST_HOLES | VDISK_EXTENTS_MERGED))
+
 static int
 report_intervals (const struct interval *intervals, size_t count,
                   void *opaque, struct vdisk_error *error)
@@ -92,13 +95,34 @@ vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
                vdisk_extent_callback *callback, void *opaque,
                struct vdisk_error *error)
 {
+  return vdisk_extents_flags (vdisk, offset, count, 0, callback, opaque,
+                              error);
+}
+
+int
+vdisk_extents_flags (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+                     unsigned flags, vdisk_extent_callback *callback,
+                     void *opaque, struct vdisk_error *error)
+{
   struct extents extents = {
     .chain = vdisk->chain, .callback = callback, .opaque = opaque,
+    .flags = flags,
   };
   const uint64_t since = debug_clock (vdisk->options);
-  const int r = walk_once (vdisk->intervals, offset, count, report_intervals,
-                           &extents, error);
+  int r;
 
+  if (flags & ~EXTENTS_FLAGS) {
+    error_clear (error);
+    return error_set (error, EINVAL, "flags for extents: 0x%x, must be of "
+                      "0x%x", flags, EXTENTS_FLAGS);
+  }
+  r = walk_once (vdisk->intervals, offset, count, report_intervals, &extents,
+                 error);
+  /* What comes before an error is told, and may end it all. */
+  if (extents_finish (&extents) && r == -1) {
+    error_clear (error);
+    r = 0;
+  }
   debug_slow (vdisk->options, since, vdisk_layer_file (vdisk, 0), "extents",
               count, offset);
   return r;

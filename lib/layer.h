@@ -12,6 +12,7 @@
 #include "reference.h"
 #include "source/source.h"
 #include "util/checked.h"
+#include "util/minmax.h"
 
 struct format;
 struct vdisk_options;
@@ -36,6 +37,7 @@ struct layer {
   uint64_t granularity;         /* the smallest piece that its tables tell
                                    apart: a power of two, at most
                                    LAYER_UNDIVIDED */
+  enum vdisk_compression compression;   /* of its compressed clusters */
   bool is_raw;                  /* the file is the disk: where it has a
                                    hole, the disk has one */
   struct reference backing;     /* what HOLE refers to */
@@ -120,5 +122,17 @@ layer_append_data (const struct layer *layer, struct interval_list *out,
 /* Read what an interval of the kind DATA has at 'host' in layer->data. */
 int layer_read_data (const struct layer *layer, void *buffer, size_t count,
                      uint64_t host, struct vdisk_error *error);
+
+/* How many bytes of the image file a PACKED interval takes.  Its packed_size
+ * counts whole sectors; the last may not be all there, nor the first. */
+static inline uint32_t
+layer_packed_size (const struct layer *layer,
+                   const struct interval *interval)
+{
+  const uint64_t size = layer->source->size;
+
+  return interval->host >= size ? 0
+    : min_u64 (interval->packed_size, size - interval->host);
+}
 
 #endif /* VDISK_LAYER_H */

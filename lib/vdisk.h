@@ -62,6 +62,13 @@ enum vdisk_kind {
 
 #define VDISK_NO_HOST_OFFSET UINT64_MAX
 
+/* How the bytes of a VDISK_PACKED are compressed. */
+enum vdisk_compression {
+  VDISK_COMPRESSION_NONE,       /* of all other kinds */
+  VDISK_COMPRESSION_DEFLATE,    /* a raw deflate stream (RFC 1951) */
+  VDISK_COMPRESSION_ZSTD,       /* Zstandard frames (RFC 8878) */
+};
+
 /* A piece of the guest disk that is all of one kind.  Later versions may have
  * more members after the last one: copy it, but don't make one. */
 struct vdisk_extent {
@@ -76,6 +83,12 @@ struct vdisk_extent {
   int host_hole;          /* 1: allocated, and ZERO only because its host
                              file has a hole, or ends, at host_offset; else
                              0 */
+  enum vdisk_compression compression;
+  uint64_t packed_length; /* PACKED: how many bytes of the file, at
+                             host_offset, the compressed cluster takes at
+                             most, since QCOW2 counts in sectors; what lies
+                             beyond the end of the file is not counted.
+                             Else 0 */
 };
 
 /* The flags that an NBD server tells an extent by, in its block status
@@ -375,14 +388,32 @@ int vdisk_pread (struct vdisk *vdisk, void *buffer, size_t count,
 
 /* Call 'callback' for extents that tile the range, in ascending order,
  * clipped to it.  Neighbours that continue each other in the same file
- * come as one as far as that is known without looking further, so the
- * caller that wants maximal extents of a kind has to merge.  Asking past
+ * come as one as far as that is known without looking further: see
+ * VDISK_EXTENTS_MERGED for more.  Asking past
  * vdisk_size is EINVAL; a 'count' of 0 calls nothing.  Returns 0 when the
  * whole range was told or the callback stopped it, or -1: what was told
  * until then is right. */
 int vdisk_extents (struct vdisk *vdisk, uint64_t offset, uint64_t count,
                    vdisk_extent_callback *callback, void *opaque,
                    struct vdisk_error *error);
+
+/* The same with flags, which are any of these; others are EINVAL.
+ *
+ * VDISK_EXTENTS_NO_HOST_HOLES: tell what the tables of the image say, as with
+ * the option host-holes=off: do not ask the kernel, or the server, for holes
+ * of the file.
+ *
+ * VDISK_EXTENTS_MERGED: tell maximal extents: two neighbours never continue
+ * each other.  They do if they are of the same kind, depth and host_hole, and
+ * host_offset goes on too (or there is none in both); of VDISK_PACKED, if
+ * they are parts of one compressed cluster.  Before an error the last extent
+ * may be shorter than it is. */
+#define VDISK_EXTENTS_NO_HOST_HOLES 1
+#define VDISK_EXTENTS_MERGED 2
+int vdisk_extents_flags (struct vdisk *vdisk, uint64_t offset,
+                         uint64_t count, unsigned flags,
+                         vdisk_extent_callback *callback, void *opaque,
+                         struct vdisk_error *error);
 
 /* Ask the kernel to read what the range needs into its page cache.
  * Returns 0, or -1 if the map could not be read. */

@@ -136,6 +136,8 @@ START_TEST (layouts)
   ck_assert_uint_eq (offsetof (struct vdisk_extent, kind), 24);
   ck_assert_uint_eq (offsetof (struct vdisk_extent, depth), 28);
   ck_assert_uint_eq (offsetof (struct vdisk_extent, host_hole), 32);
+  ck_assert_uint_eq (offsetof (struct vdisk_extent, compression), 36);
+  ck_assert_uint_eq (offsetof (struct vdisk_extent, packed_length), 40);
 
   ck_assert_uint_eq (offsetof (struct vdisk_check, size), 0);
   ck_assert_uint_eq (check.size, sizeof check);

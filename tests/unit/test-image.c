@@ -165,7 +165,21 @@ struct collector {
   struct interval_list list;
   unsigned calls, stop_at;      /* the call to stop at; 0: none */
   int stop_value;
+  struct vdisk_extent last;
+  unsigned unmerged;            /* how many go on with the one before */
 };
+
+/* The parts of a compressed cluster are told apart by where in the host
+ * file it is: no two clusters of a random image are at one place. */
+static bool
+goes_on (const struct vdisk_extent *a, const struct vdisk_extent *b)
+{
+  const uint64_t step = a->kind == VDISK_PACKED ||
+    a->host_offset == VDISK_NO_HOST_OFFSET ? 0 : a->length;
+
+  return a->length > 0 && a->kind == b->kind && a->depth == b->depth &&
+    a->host_hole == b->host_hole && a->host_offset + step == b->host_offset;
+}
 
 static int
 collect (void *opaque, const struct vdisk_extent *extent)
@@ -173,6 +187,8 @@ collect (void *opaque, const struct vdisk_extent *extent)
   struct collector *collector = opaque;
   struct interval_list *list = &collector->list;
 
+  collector->unmerged += goes_on (&collector->last, extent);
+  collector->last = *extent;
   if (interval_list_reserve (list, 1) == -1)
     return 1;
   list->at[list->count++] = (struct interval) {
@@ -186,21 +202,41 @@ collect (void *opaque, const struct vdisk_extent *extent)
 }
 
 static void
-check_extents (struct vdisk *vdisk, const struct model *model,
-               uint64_t offset, uint64_t count)
+check_extents_flags (struct vdisk *vdisk, const struct model *model,
+                     uint64_t offset, uint64_t count, unsigned flags)
 {
   const uint64_t end = offset + count;
   const uint64_t damage = model_damage (model, offset, end);
   struct collector collector = { .calls = 0 };
   struct vdisk_error error = { .errnum = EPERM };
-  int r = vdisk_extents (vdisk, offset, count, collect, &collector, &error);
+  int r = vdisk_extents_flags (vdisk, offset, count, flags, collect,
+                               &collector, &error);
 
   if (r != (damage < end ? -1 : 0) ||
       error.errnum != (damage < end ? EIO : 0) ||
       !model_agrees (model, &collector.list, offset, damage))
-    ck_abort_msg ("extents of %" PRIu64 " at %" PRIu64 ": %s", count, offset,
-                  list_text (&collector.list));
+    ck_abort_msg ("extents of %" PRIu64 " at %" PRIu64 ", flags %u: %s",
+                  count, offset, flags, list_text (&collector.list));
+  if (flags & VDISK_EXTENTS_MERGED && collector.unmerged > 0)
+    ck_abort_msg ("extents of %" PRIu64 " at %" PRIu64 ", flags %u: %u are "
+                  "not maximal: %s", count, offset, flags,
+                  collector.unmerged, list_text (&collector.list));
   interval_list_free (&collector.list);
+}
+
+static void
+check_extents (struct vdisk *vdisk, const struct model *model,
+               uint64_t offset, uint64_t count)
+{
+  struct model without_holes = *model;
+
+  without_holes.host_holes = false;
+  check_extents_flags (vdisk, model, offset, count, 0);
+  check_extents_flags (vdisk, model, offset, count, VDISK_EXTENTS_MERGED);
+  check_extents_flags (vdisk, &without_holes, offset, count,
+                       VDISK_EXTENTS_NO_HOST_HOLES);
+  check_extents_flags (vdisk, &without_holes, offset, count,
+                       VDISK_EXTENTS_NO_HOST_HOLES | VDISK_EXTENTS_MERGED);
 }
 
 /* --- Random images --------------------------------------------------- */

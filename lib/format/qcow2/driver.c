@@ -93,6 +93,8 @@ qcow2_open (struct layer *layer, struct vdisk_error *error)
     layer_warn (layer, "the image is marked corrupt; what can be read of "
                 "it is read");
   set_geometry (layer, qcow2);
+  layer->compression = info->compression_type == QCOW2_COMPRESSION_ZSTD
+    ? VDISK_COMPRESSION_ZSTD : VDISK_COMPRESSION_DEFLATE;
   qcow2->unpackers = qcow2_unpackers_new (info->compression_type);
   if (qcow2->unpackers == NULL)
     return error_no_memory (error, layer->source->name);

@@ -18,7 +18,6 @@
 #include "source/source.h"
 #include "util/semaphore.h"
 #include "util/cleanup.h"
-#include "util/minmax.h"
 #include "util/zstd-codec.h"
 
 /* One decompressor: 'tool' is a libdeflate_decompressor or one of
@@ -223,16 +222,13 @@ qcow2_unpack (struct layer *layer, const struct interval *interval,
 {
   struct source *source = layer->source;
   CLEANUP_FREE void *packed = NULL;
-  size_t packed_size;
+  const size_t packed_size = layer_packed_size (layer, interval);
 
-  if (interval->host >= source->size)
+  if (packed_size == 0)
     return layer_error (layer, error, EIO, "L2 table: compressed cluster of "
                         "guest offset %" PRIu64 " is at offset %" PRIu64
                         ", beyond the end of the file (%" PRIu64 " bytes)",
                         interval->offset, interval->host, source->size);
-  /* The size counts whole sectors; the last may not be all there. */
-  packed_size = min_u64 (interval->packed_size,
-                         source->size - interval->host);
   packed = malloc (packed_size);
   if (packed == NULL)
     return error_no_memory (error, layer->source->name);
