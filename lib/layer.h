@@ -17,6 +17,9 @@
 struct format;
 struct vdisk_options;
 
+/* Of a UUID as text. */
+#define LAYER_UUID_SIZE 37
+
 /* The granularity of a layer without tables. */
 #define LAYER_UNDIVIDED (UINT64_C (1) << 52)
 
@@ -42,6 +45,9 @@ struct layer {
                                    hole, the disk has one */
   struct reference backing;     /* what HOLE refers to */
   struct reference data_file;   /* where DATA is, if not in the image */
+  char uuid[LAYER_UUID_SIZE];   /* or "" */
+  char parent_uuid[LAYER_UUID_SIZE];
+  int64_t time_stamp;           /* seconds since 1970; 0: none */
   void *state;                  /* the driver's own */
 
   /* Set by the chain: the external data file, or the same as 'source'. */

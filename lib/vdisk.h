@@ -360,6 +360,38 @@ const char *vdisk_layer_file (const struct vdisk *vdisk, unsigned depth);
 const char *vdisk_layer_data_file (const struct vdisk *vdisk,
                                    unsigned depth);
 
+/* What the file of the layer at 'depth' says of itself.  The strings live as
+ * long as the handle, and are as they are recorded: they are not escaped.
+ * NULL, or 0, if there is no such layer, or it has no such thing.
+ *
+ * The size of its disk; its unit of allocation, as vdisk_cluster_size; and
+ * the unit in which its tables tell data from what is not there: less than
+ * that in QCOW2 images with extended L2 entries, and in VHDs with sector
+ * bitmaps. */
+uint64_t vdisk_layer_size (const struct vdisk *vdisk, unsigned depth);
+uint32_t vdisk_layer_cluster_size (const struct vdisk *vdisk,
+                                   unsigned depth);
+uint32_t vdisk_layer_subcluster_size (const struct vdisk *vdisk,
+                                      unsigned depth);
+
+/* The name of its backing file or parent, which vdisk_inspect does not look
+ * for; of the several that a VHD has, the one that is looked for first, as a
+ * path of this system.  And the format that it is said to have. */
+const char *vdisk_layer_backing_name (const struct vdisk *vdisk,
+                                      unsigned depth);
+const char *vdisk_layer_backing_format (const struct vdisk *vdisk,
+                                        unsigned depth);
+
+/* Does it have its data in an external data file?  1 or 0. */
+int vdisk_layer_has_data_file (const struct vdisk *vdisk, unsigned depth);
+
+/* Of a VHD: its UUID, as "01234567-89ab-cdef-0123-456789abcdef", that of its
+ * parent, and its time stamp, in seconds since 1970 (-1: none). */
+const char *vdisk_layer_uuid (const struct vdisk *vdisk, unsigned depth);
+const char *vdisk_layer_parent_uuid (const struct vdisk *vdisk,
+                                     unsigned depth);
+int64_t vdisk_layer_time_stamp (const struct vdisk *vdisk, unsigned depth);
+
 /* The open image file of the layer at 'depth': for fstat, and whatever else
  * is to be asked of that very file, which may have another name by now.  It
  * is read-only, and stays the handle's, as that of the data does: see the

@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-#include <jansson.h>
 
 #include "util/error.h"
 #include "export/sink-path.h"
@@ -22,46 +19,16 @@
 /* --- Who the parent is -------------------------------------------------- */
 
 static int
-parse_identity (struct vhd_parent *parent, const char *uuid,
-                const char *time_stamp)
-{
-  unsigned i, byte;
-  struct tm tm = { 0 };
-
-  for (i = 0; i < sizeof parent->uuid; ++i) {
-    if (*uuid == '-')
-      uuid++;
-    if (sscanf (uuid, "%2x", &byte) != 1)
-      return -1;
-    parent->uuid[i] = byte;
-    uuid += 2;
-  }
-  if (strptime (time_stamp, "%Y-%m-%dT%H:%M:%SZ", &tm) == NULL)
-    return -1;
-  parent->time_stamp = timegm (&tm) - VHD_EPOCH;
-  return 0;
-}
-
-static int
 identify (struct vhd_parent *parent, struct vdisk *base,
           struct vdisk_error *error)
 {
-  CLEANUP_FREE char *text = vdisk_describe (base, 0, error);
-  const char *uuid = "", *time_stamp = "";
-  json_t *document;
-  int r = -1;
+  const char *uuid = vdisk_layer_uuid (base, 0);
 
-  if (text == NULL)
-    return -1;
-  document = json_loads (text, 0, NULL);
-  if (document &&
-      json_unpack (document, "{s:{s:{s:s, s:s}}}", "format-specific",
-                   "data", "uuid", &uuid, "time-stamp", &time_stamp) == 0)
-    r = parse_identity (parent, uuid, time_stamp);
-  json_decref (document);
-  return r == 0 ? 0
-    : error_set (error, EINVAL, "%s: its UUID cannot be found",
-                 vdisk_layer_file (base, 0));
+  if (uuid == NULL || !vhd_parse_uuid (uuid, parent->uuid))
+    return error_set (error, EINVAL, "%s: it has no UUID",
+                      vdisk_layer_file (base, 0));
+  parent->time_stamp = vdisk_layer_time_stamp (base, 0) - VHD_EPOCH;
+  return 0;
 }
 
 /* --- Where it is -------------------------------------------------------- */

@@ -10,10 +10,7 @@
 
 #include "map/writer.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#include <jansson.h>
 
 #define SECTOR_SIZE 512
 
@@ -183,17 +180,9 @@ sector_end (uint64_t offset)
 static uint64_t
 overlooked_size (const struct map *map, unsigned depth)
 {
-  char *text = vdisk_describe (map->vdisk, depth, NULL);
-  json_t *image = text ? json_loads (text, 0, NULL) : NULL;
-  const json_t *data =
-    json_object_get (json_object_get (image, "format-specific"), "data");
-  uint64_t size = 0;
+  const uint32_t size = vdisk_layer_cluster_size (map->vdisk, depth);
 
-  if (!json_is_true (json_object_get (data, "extended-l2")))
-    size = json_integer_value (json_object_get (image, "cluster-size"));
-  json_decref (image);
-  free (text);
-  return size;
+  return vdisk_layer_subcluster_size (map->vdisk, depth) == size ? size : 0;
 }
 
 /* Add the part of an extent, from 'start' on, whose space QEMU overlooks.
@@ -207,8 +196,7 @@ add_overlooked (struct map *map, const struct vdisk_extent *extent,
 
   if (extent->kind != VDISK_ZERO || extent->host_hole ||
       extent->host_offset >= CLUSTER_SIZE_MAX ||
-      strcmp (vdisk_layer_file (map->vdisk, depth),
-              vdisk_layer_data_file (map->vdisk, depth)) == 0)
+      !vdisk_layer_has_data_file (map->vdisk, depth))
     return start;
   size = overlooked_size (map, depth);
   if (extent->host_offset >= size)

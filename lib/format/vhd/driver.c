@@ -136,6 +136,8 @@ vhd_open (struct layer *layer, struct vdisk_error *error)
   layer->state = vhd;
   if (vhd_read_footer (layer, &vhd->footer, error) == -1)
     return -1;
+  vhd_uuid_text (vhd->footer.uuid, layer->uuid);
+  layer->time_stamp = VHD_EPOCH + (int64_t) vhd->footer.time_stamp;
   layer->size = vhd_disk_size (&vhd->footer, layer->options->size);
   layer->preferred_size = PREFERRED_SIZE;
   if (vhd->footer.type == VHD_FIXED)

@@ -124,7 +124,7 @@ int vhd_check_header_size (const struct layer *layer,
 /* uuid.c */
 
 /* Room for a UUID as 8-4-4-4-12 digits. */
-#define VHD_UUID_TEXT_SIZE 37
+#define VHD_UUID_TEXT_SIZE LAYER_UUID_SIZE
 
 bool vhd_uuid_is_null (const uint8_t *uuid);
 const char *vhd_uuid_text (const uint8_t *uuid,

@@ -266,8 +266,11 @@ vhd_read_parent (struct layer *layer, const struct dynamic_header *header,
 
   layer->backing.role = "parent";
   /* Xen's raw parents have no other mark. */
-  layer->backing.format =
-    vhd_uuid_is_null (header->parent_uuid) ? &format_raw : &format_vhd;
+  layer->backing.format = &format_raw;
+  if (!vhd_uuid_is_null (header->parent_uuid)) {
+    layer->backing.format = &format_vhd;
+    vhd_uuid_text (header->parent_uuid, layer->parent_uuid);
+  }
   for (i = 0; i < sizeof order / sizeof order[0]; ++i)
     for (n = 0; n < VHD_LOCATORS; ++n)
       if (header->locators[n].code == order[i] &&
