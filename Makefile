@@ -336,7 +336,7 @@ run-sanitized: $(PLUGIN) $(TOOL) $(SUITES) $(COMPARE)
 TSAN_FLAGS := -O1 -g -fsanitize=thread
 TSAN_TESTS := test-cache test-image test-source test-extent-cache \
     test-read-ahead test-qcow2-packed test-threads test-semaphore \
-    test-open
+    test-open test-cancel test-nbd-pool
 TSAN_E2E := test-parallel-clients.sh test-soak.sh test-export-random.sh
 check-tsan:
 	$(MAKE) O=build/tsan/ CC=gcc CFLAGS='$(TSAN_FLAGS)' \

@@ -103,7 +103,12 @@ fill_from (struct flattening *f, struct layer *layer,
 
   interval_list_clear (&f->lower);
   r = layer->format->map (layer, offset, end - offset, &f->lower, &hidden);
-  if (r == -1) {
+  if (r == -1 && error_ends_call (&hidden)) {
+    interval_list_truncate (&f->list, f->lower.count > 0
+                            ? interval_list_end (&f->lower) : offset);
+    error_record (error, hidden.errnum, "%s", error_raw (&hidden));
+  }
+  else if (r == -1) {
     /* The damage may be where an upper layer hides it. */
     interval_list_clear (&f->lower);
     r = map_hole_by_hole (f, layer, error);
@@ -176,6 +181,7 @@ chain_disk_map (const struct chain *chain)
   return (struct disk_map) {
     .name = chain->layers[0]->source->name, .size = chain_size (chain),
     .granularity = chain->granularity, .work_max = chain_work_max (chain),
+    .options = chain->layers[0]->options,
     .map = chain->inspect_only ? NULL : map_opaque, .opaque = chain,
   };
 }

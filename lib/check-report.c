@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "cancel.h"
 #include "util/error.h"
 
 void
@@ -37,5 +38,5 @@ report_progress (struct check_report *report, uint64_t done, uint64_t total,
   if (report->progress_callback &&
       report->progress_callback (report->opaque, done, total) != 0)
     return error_set (error, ECANCELED, "the check was stopped");
-  return 0;
+  return cancel_check (report->options, report->file, error);
 }

@@ -12,6 +12,8 @@ struct check_report {
   vdisk_finding_callback *finding_callback;
   vdisk_progress_callback *progress_callback;
   void *opaque;
+  const struct vdisk_options *options;  /* of the handle; may be NULL */
+  const char *file;
 };
 
 /* Count a finding and tell it.  Bytes that are not printable are escaped. */
@@ -20,7 +22,7 @@ void report_finding (struct check_report *report, enum vdisk_finding finding,
   __attribute__ ((format (printf, 3, 4)));
 
 /* Tell how far the check has come.  -1 with ECANCELED if the caller wants
- * it to stop. */
+ * it to stop, or has cancelled all. */
 int report_progress (struct check_report *report, uint64_t done, uint64_t total,
                      struct vdisk_error *error);
 

@@ -134,19 +134,22 @@ prefetch_intervals (const struct interval *intervals, size_t count,
 {
   const struct vdisk *vdisk = opaque;
   size_t i;
+  int r = 0;
 
-  (void) error;
-  for (i = 0; i < count; ++i) {
+  for (i = 0; i < count && r == 0; ++i) {
     const struct interval *interval = &intervals[i];
     struct layer *layer = vdisk->chain->layers[interval->depth];
 
     if (interval->kind == VDISK_DATA)
-      source_prefetch (layer->data, interval->host, interval->length);
+      r = source_prefetch (layer->data, interval->host, interval->length);
     else if (interval->kind == VDISK_PACKED)
-      source_prefetch (layer->source, interval->host,
-                       interval->packed_size);
+      r = source_prefetch (layer->source, interval->host,
+                           interval->packed_size);
   }
-  return 0;
+  if (cancel_check (vdisk->options, vdisk_layer_file (vdisk, 0),
+                    error) == -1)
+    return -1;
+  return r == -1;
 }
 
 int
@@ -160,6 +163,12 @@ vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   debug_slow (vdisk->options, since, vdisk_layer_file (vdisk, 0), "prefetch",
               count, offset);
   return r;
+}
+
+void
+vdisk_cancel (struct vdisk *vdisk)
+{
+  cancel_set (&vdisk->cancel);
 }
 
 uint64_t
@@ -207,6 +216,9 @@ vdisk_describe (struct vdisk *vdisk, unsigned depth,
     error_record (error, EINVAL, "there is no layer %u", depth);
     return NULL;
   }
+  if (cancel_check (vdisk->options, vdisk_layer_file (vdisk, 0),
+                    error) == -1)
+    return NULL;
   return layer_describe (vdisk->chain->layers[depth], error);
 }
 
@@ -226,6 +238,7 @@ vdisk_check (struct vdisk *vdisk,
   struct check_report report = {
     .check = &found, .finding_callback = finding_callback,
     .progress_callback = progress_callback, .opaque = opaque,
+    .options = vdisk->options, .file = top->source->name,
   };
   int r;
 
@@ -234,6 +247,8 @@ vdisk_check (struct vdisk *vdisk,
     return error_set (error, EINVAL, "struct vdisk_check: size %zu, must be "
                       "at least %zu (VDISK_CHECK_INIT sets it)", check->size,
                       CHECK_SIZE_MIN);
+  if (cancel_check (vdisk->options, top->source->name, error) == -1)
+    return -1;
   if (top->format->check == NULL)
     r = layer_error (top, error, ENOTSUP, "the %s format has no metadata to "
                      "check", top->format->name);

@@ -7,6 +7,7 @@
 #ifndef VDISK_IMAGE_H
 #define VDISK_IMAGE_H
 
+#include "cancel.h"
 #include "vdisk.h"
 
 struct chain;
@@ -17,6 +18,7 @@ struct source;
 
 struct vdisk {
   struct vdisk_options *options;
+  struct cancel cancel;
   struct chain *chain;
   struct interval_cache *intervals;
   struct cluster_cache *clusters;

@@ -59,6 +59,8 @@ new_handle (const char *name, const struct vdisk_options *options,
     free (vdisk);
     return NULL;
   }
+  cancel_init (&vdisk->cancel);
+  vdisk->options->cancel = &vdisk->cancel;
   return vdisk;
 }
 
@@ -100,7 +102,7 @@ open_path (const char *path, const struct vdisk_options *options,
            struct vdisk_error *error)
 {
   if (source_is_nbd_uri (path))
-    return source_nbd_open (path, error);
+    return source_nbd_open (path, options, error);
   if (url_check (path, options, error) == -1)
     return NULL;
   return source_file_open (path, options->force_share, error);
@@ -182,5 +184,6 @@ vdisk_close (struct vdisk *vdisk)
   interval_cache_free (vdisk->intervals);
   chain_close (vdisk->chain);
   vdisk_options_free (vdisk->options);
+  cancel_destroy (&vdisk->cancel);
   free (vdisk);
 }

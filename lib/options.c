@@ -18,6 +18,9 @@
 
 #define CACHE_SIZE_MIN (64 << 10)
 
+/* Milliseconds. */
+#define TIMEOUT_MAX (24 * 60 * 60 * 1000)
+
 struct vdisk_options *
 vdisk_options_new (void)
 {
@@ -52,6 +55,7 @@ options_copy (const struct vdisk_options *options)
   if (copy == NULL)
     return NULL;
   *copy = *options;
+  copy->cancel = NULL;
   copy->backing_dir_count = 0;
   copy->backing_dirs = NULL;
   if (count > 0) {
@@ -383,6 +387,55 @@ get_cache_size (const struct vdisk_options *options, size_t index)
   return asprintf (&text, "%zu", options->cache_size) == -1 ? NULL : text;
 }
 
+static const struct { const char *suffix; unsigned factor; } time_units[] = {
+  { "h", 60 * 60 * 1000 }, { "m", 60 * 1000 }, { "s", 1000 }, { "", 1000 },
+  { "ms", 1 },
+};
+#define TIME_UNITS (sizeof time_units / sizeof time_units[0])
+
+/* A number and a unit, in milliseconds; 0 for auto. */
+static int
+set_timeout (struct vdisk_options *options, const struct option *option,
+             const char *value, struct vdisk_error *error)
+{
+  unsigned long long n = 0, milliseconds = 0;
+  char *end = NULL;
+  size_t i;
+
+  if (strcmp (value, "auto") == 0) {
+    options->timeout_milliseconds = 0;
+    return 0;
+  }
+  errno = 0;
+  if (*value >= '0' && *value <= '9')
+    n = strtoull (value, &end, 10);
+  for (i = 0; end && errno == 0 && i < TIME_UNITS; ++i)
+    if (strcmp (end, time_units[i].suffix) == 0 &&
+        n <= TIMEOUT_MAX / time_units[i].factor)
+      milliseconds = n * time_units[i].factor;
+  if (milliseconds == 0)
+    return refuse (options, option, value, NULL, error);
+  options->timeout_milliseconds = milliseconds;
+  return 0;
+}
+
+/* In the largest unit that says it. */
+static char *
+get_timeout (const struct vdisk_options *options, size_t index)
+{
+  const unsigned milliseconds = options->timeout_milliseconds;
+  size_t i = 0;
+  char *text;
+
+  (void) index;
+  if (milliseconds == 0)
+    return strdup ("auto");
+  while (milliseconds % time_units[i].factor != 0)
+    i++;
+  return asprintf (&text, "%u%s", milliseconds / time_units[i].factor,
+                   time_units[i].suffix) == -1 ? NULL : text;
+}
+
 static const struct option table[] = {
   { "format", "auto, vhd (or vpc), qcow2, qed or raw",
     "the format of the image; raw is never guessed, but for NBD URIs",
@@ -403,6 +456,9 @@ static const struct option table[] = {
   { "force-share", "true or false",
     "whether an image is opened even if it is being written",
     switch_words, set_force_share, get_force_share, NULL },
+  { "timeout", "auto or a number of seconds, or with a suffix ms, s, m or h, "
+    "from 1ms to 24h", "how long an NBD server may take for a request",
+    NULL, set_timeout, get_timeout, NULL },
 };
 
 #define OPTIONS (sizeof table / sizeof table[0])
@@ -412,7 +468,7 @@ vdisk_options_names (void)
 {
   static const char *const names[] = {
     "format", "backing-dir", "size", "sector-bitmaps", "host-holes",
-    "cache-size", "force-share", NULL
+    "cache-size", "force-share", "timeout", NULL
   };
 
   _Static_assert (sizeof names / sizeof names[0] == OPTIONS + 1,

@@ -12,6 +12,7 @@
 
 #include "vdisk.h"
 
+struct cancel;
 struct format;
 
 /* Which size of a VHD counts. */
@@ -30,6 +31,7 @@ struct vdisk_options {
   bool host_holes;
   size_t cache_size;                /* of all caches together, bytes */
   bool force_share;
+  unsigned timeout_milliseconds;    /* of a server; 0: as it always was */
   enum vdisk_syntax syntax;         /* in which messages name options */
   vdisk_warning_callback *warning_callback;
   void *warning_opaque;
@@ -38,6 +40,8 @@ struct vdisk_options {
   unsigned slow_milliseconds;       /* 0: no request is slow */
   vdisk_resolve_callback *resolve_callback;     /* NULL: reference_open */
   void *resolve_opaque;
+  struct cancel *cancel;            /* of the handle these belong to; NULL:
+                                       they are the caller's */
 };
 
 /* A copy that does not depend on the original, and warns whom that warns.

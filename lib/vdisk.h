@@ -35,8 +35,8 @@ struct vdisk_options;
  * EINVAL (the image or a parameter breaks a rule), ENOTSUP (a feature we
  * do not read), EPERM (a reference the caller has not allowed), ELOOP (a
  * chain that never ends), EIO (damage or a failing disk met while
- * reading), EBUSY (in use by a writer), ENOMEM, or what open(2) or
- * connect(2) said.
+ * reading), ETIMEDOUT (a server does not answer), ECANCELED (vdisk_cancel),
+ * EBUSY (in use by a writer), ENOMEM, or what open(2) or connect(2) said.
  * 'message' is one line without a full stop that names file, structure,
  * value and rule.  In this and all other text that comes from here, names
  * are escaped: a byte that is no part of a printable character of UTF-8 is
@@ -141,6 +141,8 @@ void vdisk_options_free (struct vdisk_options *options);
  *   host-holes      auto, off: look for holes of the host file
  *   cache-size      bytes, or with a suffix k, M, G
  *   force-share     true, false: open images that are being written
+ *   timeout         auto, or seconds, or with a suffix ms, s, m, h: how long
+ *                   an NBD server may take for a request
  *
  * Returns 0, or -1 with EINVAL for a value that is not one of these (the
  * message says what is) and ENOENT for a name that is not.
@@ -337,6 +339,17 @@ void vdisk_options_set_resolver (struct vdisk_options *options,
 /* Close it and free everything.  Accepts NULL.  No other call may be
  * using the handle. */
 void vdisk_close (struct vdisk *vdisk);
+
+/* Cancel all that is done with the handle, and with its outputs, for good:
+ * calls in progress in other threads, and later ones, fail with ECANCELED,
+ * if they are such as take a struct vdisk_error and do not have all they
+ * need already.  What waits for an NBD server ends at once, what works
+ * through a map or a file at the next piece; a read from a file and a
+ * callback of the caller's are waited for.  It may be called by any thread,
+ * any number of times, and by a signal handler; but not once vdisk_close may
+ * have been called, which is still to be done, when no call uses the handle
+ * any more. */
+void vdisk_cancel (struct vdisk *vdisk);
 
 /* The size of the guest disk. */
 uint64_t vdisk_size (const struct vdisk *vdisk);

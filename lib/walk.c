@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "cancel.h"
 #include "map/interval-cache.h"
 #include "util/checked.h"
 #include "util/error.h"
@@ -91,6 +92,8 @@ visit_segment (struct interval_cache *map, uint64_t *offset, uint64_t end,
     interval_cache_release (map, &segment);
     return r;
   }
+  if (error_ends_call (&damage))
+    return error_set (error, damage.errnum, "%s", error_raw (&damage));
   *offset = end = min_u64 (end, interval_cache_segment_end (map, start));
   r = visit_mapped (interval_cache_disk (map), start, end, &list, visit,
                     opaque, error);
@@ -99,10 +102,18 @@ visit_segment (struct interval_cache *map, uint64_t *offset, uint64_t end,
 }
 
 static int
+check_cancel (const struct disk_map *disk, struct vdisk_error *error)
+{
+  return cancel_check (disk->options, disk->name, error);
+}
+
+static int
 check_range (const struct disk_map *disk, uint64_t offset, uint64_t count,
              struct vdisk_error *error)
 {
   error_clear (error);
+  if (check_cancel (disk, error) == -1)
+    return -1;
   if (disk->map == NULL)
     return error_set (error, EINVAL, "%s: opened only to be inspected",
                       disk->name);
@@ -117,12 +128,16 @@ int
 walk_cached (struct interval_cache *map, uint64_t offset, uint64_t count,
              visitor *visit, void *opaque, struct vdisk_error *error)
 {
+  const struct disk_map *disk = interval_cache_disk (map);
   const uint64_t end = offset + count;
   int r;
 
-  r = check_range (interval_cache_disk (map), offset, count, error);
-  while (offset < end && r == 0)
+  r = check_range (disk, offset, count, error);
+  while (offset < end && r == 0) {
     r = visit_segment (map, &offset, end, visit, opaque, error);
+    if (r == 0)
+      r = check_cancel (disk, error);
+  }
   return r == -1 ? -1 : 0;
 }
 
@@ -159,6 +174,8 @@ walk_once (struct interval_cache *map, uint64_t offset, uint64_t count,
     next = offset + min_u64 (end - offset,
                              piece - (offset & (piece - 1)));
     r = visit_mapped (disk, offset, next, &list, visit, opaque, error);
+    if (r == 0)
+      r = check_cancel (disk, error);
     if (r == 0)
       r = check_work (disk, list.work, error);
     if (list.count > BULK_INTERVALS && piece > segment_size)

@@ -205,7 +205,9 @@ vdisk_config_complete (void)
   "                       Sector bitmaps of dynamic VHDs (default: honour).\n" \
   "host-holes=auto|off    Look for holes of the image file (default: auto).\n" \
   "cache-size=<SIZE>      Memory for all caches (default: 16M).\n" \
-  "force-share=true       Serve an image even if it is being written."
+  "force-share=true       Serve an image even if it is being written.\n" \
+  "timeout=<TIME>         How long an NBD server may take for a request, in\n" \
+  "                       seconds, or with a suffix ms, m or h."
 
 #define FORMATS_MAX 256         /* bytes of their names */
 
@@ -339,7 +341,8 @@ static int
 failed (const struct vdisk_error *error)
 {
   nbdkit_error ("%s", error->message);
-  nbdkit_set_error (error->errnum);
+  /* Of those that the protocol does not have nbdkit makes EINVAL. */
+  nbdkit_set_error (error->errnum == ETIMEDOUT ? EIO : error->errnum);
   return -1;
 }
 

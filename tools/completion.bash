@@ -6,7 +6,7 @@ _vdisk ()
     local current=${COMP_WORDS[COMP_CWORD]} option=''
     local commands='check export help info map read_headers
         read_headers_interval'
-    local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share -v --verbose --help'
+    local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share --timeout= -v --verbose --help'
     local values='' options=''
 
     COMPREPLY=()
@@ -36,6 +36,7 @@ _vdisk ()
         --sector-bitmaps) values='honour ignore' ;;
         --host-holes)     values='auto off' ;;
         --force-share)    values='true false' ;;
+        --timeout)        values='auto' ;;
         --qemu-version)   values='7.2 10.0' ;;
         -O | --output)
             case ${COMP_WORDS[1]} in

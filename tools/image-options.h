@@ -28,6 +28,7 @@ enum {
   { "host-holes",     required_argument, NULL, OPTION_IMAGE },          \
   { "cache-size",     required_argument, NULL, OPTION_IMAGE },          \
   { "force-share",    optional_argument, NULL, OPTION_FORCE_SHARE }, \
+  { "timeout",        required_argument, NULL, OPTION_IMAGE },          \
   { "verbose",        no_argument,       NULL, OPTION_VERBOSE }
 
 /* For a command's string of short options. */
@@ -47,6 +48,8 @@ enum {
 "  --host-holes=RULE       auto, off: look for holes of the file\n"     \
 "  --cache-size=SIZE       memory for all caches (default: 16M)\n"      \
 "  --force-share           open an image even if it is being written\n"  \
+"  --timeout=TIME          how long an NBD server may take for a request,\n" \
+"                          in seconds, or with a suffix ms, m or h\n"   \
 "  -v, --verbose           say on standard error what is done\n"
 
 /* Options with their defaults that print warnings on standard error, and

@@ -21,6 +21,8 @@ struct item {
   uint64_t key;
   enum state state;
   unsigned references;
+  struct vdisk_error *why;      /* when FAILED, if it ends those who wait for
+                                   it too */
   struct item *next_in_bucket;
   struct item *newer, *older;   /* in order of use, when LOADED */
 };
@@ -65,6 +67,7 @@ unreference (struct item *item)
 {
   if (--item->references == 0) {
     free ((void *) item->entry.value);
+    free (item->why);
     free (item);
   }
 }
@@ -175,6 +178,19 @@ evict (struct cache *cache)
   }
 }
 
+/* Record why an item could not be loaded.  Whoever waits for it tries again,
+ * but not where that takes as long each time. */
+static void
+tell_failure (struct item *item, const struct vdisk_error *why,
+              struct vdisk_error *error)
+{
+  if (why->errnum == 0)
+    return;
+  error_record (error, why->errnum, "%s", error_raw (why));
+  if (error_ends_call (why) && (item->why = malloc (sizeof *why)) != NULL)
+    *item->why = *why;
+}
+
 /* Put a new item in the table and load it.  The lock is held, but for the
  * load itself.  The item comes referenced for the caller; NULL if it
  * cannot be loaded. */
@@ -183,6 +199,7 @@ load_item (struct cache *cache, uint64_t key,
            cache_loader *load, void *opaque, struct vdisk_error *error)
 {
   struct item *item = calloc (1, sizeof *item);
+  struct vdisk_error why = { 0 };
 
   if (item == NULL) {
     error_no_memory (error, "cache");
@@ -195,12 +212,13 @@ load_item (struct cache *cache, uint64_t key,
   cache->misses++;
 
   pthread_mutex_unlock (&cache->lock);
-  item->entry.value = load (opaque, key, &item->entry.size, error);
+  item->entry.value = load (opaque, key, &item->entry.size, &why);
   pthread_mutex_lock (&cache->lock);
   pthread_cond_broadcast (&cache->loaded);
 
   if (item->entry.value == NULL) {
     item->state = FAILED;
+    tell_failure (item, &why, error);
     unlink_from_table (cache, item);
     item->references--;         /* the table's */
     unreference (item);
@@ -214,9 +232,11 @@ load_item (struct cache *cache, uint64_t key,
 }
 
 /* An item in the table, referenced for the caller.  NULL if another
- * thread was loading it and failed. */
+ * thread was loading it and failed: with an error if there is no use in
+ * trying again. */
 static struct item *
-await_item (struct cache *cache, struct item *item)
+await_item (struct cache *cache, struct item *item,
+            struct vdisk_error *error)
 {
   item->references++;
   cache->hits++;
@@ -227,6 +247,8 @@ await_item (struct cache *cache, struct item *item)
   while (item->state == LOADING)
     pthread_cond_wait (&cache->loaded, &cache->lock);
   if (item->state == FAILED) {
+    if (item->why)
+      error_record (error, item->why->errnum, "%s", error_raw (item->why));
     unreference (item);
     return NULL;
   }
@@ -237,8 +259,10 @@ const struct cache_entry *
 cache_get (struct cache *cache, uint64_t key,
            cache_loader *load, void *opaque, struct vdisk_error *error)
 {
+  struct vdisk_error why;
   struct item *item;
 
+  error_clear (&why);
   pthread_mutex_lock (&cache->lock);
   do {
     item = find_item (cache, key);
@@ -246,9 +270,11 @@ cache_get (struct cache *cache, uint64_t key,
       item = load_item (cache, key, load, opaque, error);
       break;
     }
-    item = await_item (cache, item);
-  } while (item == NULL);
+    item = await_item (cache, item, &why);
+  } while (item == NULL && why.errnum == 0);
   pthread_mutex_unlock (&cache->lock);
+  if (why.errnum != 0)
+    error_record (error, why.errnum, "%s", error_raw (&why));
   return item ? &item->entry : NULL;
 }
 
@@ -260,7 +286,7 @@ cache_find (struct cache *cache, uint64_t key)
   pthread_mutex_lock (&cache->lock);
   item = find_item (cache, key);
   if (item)
-    item = await_item (cache, item);
+    item = await_item (cache, item, NULL);
   pthread_mutex_unlock (&cache->lock);
   return item ? &item->entry : NULL;
 }

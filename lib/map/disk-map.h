@@ -18,6 +18,8 @@ struct disk_map {
   uint64_t work_max;        /* the most work (see struct interval_list) that
                                mapping all of it once can take */
 
+  const struct vdisk_options *options;      /* who could cancel it */
+
   /* Make 'out' the intervals that tile a range of the disk: see chain_map,
    * whose contract it is.  NULL: the image was opened only to be inspected,
    * and there is no map of it. */

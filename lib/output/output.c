@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "image.h"
 #include "util/checked.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -217,6 +218,9 @@ check_range (const struct vdisk_output *output, uint64_t offset,
              uint64_t count, struct vdisk_error *error)
 {
   error_clear (error);
+  if (cancel_check (output->disk->options, vdisk_layer_file (output->disk, 0),
+                    error) == -1)
+    return -1;
   if (!range_within (offset, count, output->size))
     return error_set (error, EINVAL, "%" PRIu64 " bytes at offset %" PRIu64
                       " reach beyond the end of the output (%" PRIu64

@@ -128,13 +128,14 @@ callbacks_extent (struct source *source, uint64_t offset, uint64_t *length,
   return 0;
 }
 
-static void
+static int
 callbacks_prefetch (struct source *source, uint64_t offset, uint64_t count)
 {
   const struct callbacks *callbacks = (const struct callbacks *) source;
 
   if (callbacks->callbacks.prefetch)
     callbacks->callbacks.prefetch (callbacks->opaque, offset, count);
+  return 0;
 }
 
 static void

@@ -154,12 +154,13 @@ file_extent (struct source *source, uint64_t offset, uint64_t *length,
   return 0;
 }
 
-static void
+static int
 file_prefetch (struct source *source, uint64_t offset, uint64_t count)
 {
   const struct file *file = (const struct file *) source;
 
   posix_fadvise (file->fd, offset, count, POSIX_FADV_WILLNEED);
+  return 0;
 }
 
 static int

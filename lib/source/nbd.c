@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cancel.h"
 #include "debug.h"
 #include "util/error.h"
 #include "source/read-ahead.h"
@@ -74,6 +75,15 @@ make_request (const struct nbd *nbd, const struct nbd_request *request,
   return r;
 }
 
+/* What a server that fails is told as: see disk_errnum in file.c. */
+static int
+server_errnum (const struct nbd *nbd, const struct vdisk_error *why)
+{
+  if (is_cancelled (nbd->source.options))
+    return ECANCELED;
+  return why->errnum == ETIMEDOUT ? ETIMEDOUT : EIO;
+}
+
 /* One request, of a size and at an offset that the server takes. */
 static int
 request (const struct nbd *nbd, void *buffer, size_t count, uint64_t offset,
@@ -86,7 +96,7 @@ request (const struct nbd *nbd, void *buffer, size_t count, uint64_t offset,
   struct vdisk_error why = { 0 };
 
   if (make_request (nbd, &read, &why) == -1)
-    return error_set (error, EIO, "%s: reading %zu bytes at offset %" PRIu64
+    return error_set (error, server_errnum (nbd, &why), "%s: reading %zu bytes at offset %" PRIu64
                       ": %s", nbd->source.name, count, offset,
                       error_raw (&why));
   return 0;
@@ -239,7 +249,7 @@ ask_status (struct nbd *nbd, uint64_t offset, struct answer *answer,
   struct vdisk_error why = { 0 };
 
   if (make_request (nbd, &status, &why) == -1)
-    return error_set (error, EIO, "%s: block status of %" PRIu64 " bytes at "
+    return error_set (error, server_errnum (nbd, &why), "%s: block status of %" PRIu64 " bytes at "
                       "offset %" PRIu64 ": %s", nbd->source.name, count,
                       offset, error_raw (&why));
   adapt_status_size (nbd, asked, answer);
@@ -289,7 +299,7 @@ nbd_source_extent (struct source *source, uint64_t offset, uint64_t *length,
 }
 
 /* A server that cannot do it shows that when the range is read. */
-static void
+static int
 nbd_source_prefetch (struct source *source, uint64_t offset, uint64_t count)
 {
   const struct nbd *nbd = (const struct nbd *) source;
@@ -298,7 +308,7 @@ nbd_source_prefetch (struct source *source, uint64_t offset, uint64_t count)
   uint64_t n;
 
   if (!nbd->export.has_cache)
-    return;
+    return 0;
   for (offset = round_down (offset, nbd->export.minimum); offset < end;
        offset += n) {
     n = min_u64 (nbd->export.maximum,
@@ -307,8 +317,9 @@ nbd_source_prefetch (struct source *source, uint64_t offset, uint64_t count)
     cache.offset = offset;
     cache.count = n;
     if (make_request (nbd, &cache, NULL) == -1)
-      break;
+      return -1;
   }
+  return 0;
 }
 
 static void
@@ -330,11 +341,26 @@ static const struct source_ops nbd_ops = {
   .close = nbd_source_close,
 };
 
-struct source *
-source_nbd_open (const char *uri, struct vdisk_error *error)
+/* How long to wait for the server, and what ends that. */
+static int
+set_limits (struct nbd_config *config, const struct vdisk_options *options,
+            struct vdisk_error *error)
 {
-  const struct nbd_config config = {
-    .uri = uri, .wants_status = true, .reconnects = true, .cancel_fd = -1,
+  if (options->timeout_milliseconds > 0)
+    config->limits.connect = config->limits.request =
+      options->timeout_milliseconds;
+  config->cancel_fd = -1;
+  if (options->cancel)
+    config->cancel_fd = cancel_descriptor (options->cancel, error);
+  return options->cancel && config->cancel_fd == -1 ? -1 : 0;
+}
+
+struct source *
+source_nbd_open (const char *uri, const struct vdisk_options *options,
+                 struct vdisk_error *error)
+{
+  struct nbd_config config = {
+    .uri = uri, .wants_status = true, .reconnects = true,
     .limits = NBD_LIMITS_DEFAULT,
   };
   struct nbd *nbd = calloc (1, sizeof *nbd);
@@ -355,6 +381,9 @@ source_nbd_open (const char *uri, struct vdisk_error *error)
     error_no_memory (error, uri);
     goto fail;
   }
+  if (set_limits (&config, options, error) == -1)
+    goto fail;
+  nbd->source.options = options;
   nbd->pool = nbd_pool_open (&config, &nbd->export, &why);
   if (nbd->pool == NULL) {
     error_record (error, why.errnum, "%s: %s", uri, error_raw (&why));

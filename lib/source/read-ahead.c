@@ -82,6 +82,8 @@ read_piece (struct read_ahead *ahead, void *buffer, size_t count,
 
   entry = cache_get (ahead->cache, offset / READ_AHEAD_BLOCK, load_block,
                      source, &of_block);
+  if (entry == NULL && error_ends_call (&of_block))
+    return error_set (error, of_block.errnum, "%s", error_raw (&of_block));
   if (entry == NULL)
     return source->ops->pread (source, buffer, count, offset, error);
   memcpy (buffer, (const uint8_t *) entry->value + offset % READ_AHEAD_BLOCK,

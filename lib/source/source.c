@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "cancel.h"
 #include "util/error.h"
 #include "util/checked.h"
 #include "util/minmax.h"
@@ -17,6 +18,8 @@ static int
 check_range (const struct source *source, size_t count, uint64_t offset,
              struct vdisk_error *error)
 {
+  if (cancel_check (source->options, source->name, error) == -1)
+    return -1;
   if (!range_within (offset, count, source->size))
     return error_set (error, EIO,
                       "%s: %zu bytes at offset %" PRIu64
@@ -41,6 +44,8 @@ source_extent (struct source *source, uint64_t offset,
                uint64_t *length, enum vdisk_kind *kind,
                struct vdisk_error *error)
 {
+  if (cancel_check (source->options, source->name, error) == -1)
+    return -1;
   if (offset >= source->size)
     return error_set (error, EIO,
                       "%s: offset %" PRIu64
@@ -54,12 +59,13 @@ source_extent (struct source *source, uint64_t offset,
 }
 
 /* A count of 0 would mean all of the rest to posix_fadvise. */
-void
+int
 source_prefetch (struct source *source, uint64_t offset, uint64_t count)
 {
-  if (count > 0 && offset < source->size && source->ops->prefetch)
-    source->ops->prefetch (source, offset,
-                           min_u64 (count, source->size - offset));
+  if (count == 0 || offset >= source->size || source->ops->prefetch == NULL)
+    return 0;
+  return source->ops->prefetch (source, offset,
+                                min_u64 (count, source->size - offset));
 }
 
 int

@@ -30,9 +30,9 @@ struct source_ops {
   int (*extent) (struct source *source, uint64_t offset, uint64_t *length,
                  enum vdisk_kind *kind, struct vdisk_error *error);
 
-  /* Start reading the range into the page cache; only a hint.  May be
-   * NULL. */
-  void (*prefetch) (struct source *source, uint64_t offset, uint64_t count);
+  /* Start reading the range into the page cache; only a hint.  -1 if there
+   * is no use in going on with more of them.  May be NULL. */
+  int (*prefetch) (struct source *source, uint64_t offset, uint64_t count);
 
   /* An open file that the kernel could copy or share the bytes of: byte n
    * of it is byte n of the source.  NULL: there is none. */
@@ -92,8 +92,8 @@ int source_extent (struct source *source, uint64_t offset,
                    struct vdisk_error *error);
 
 /* As the operation; parts outside the source are left out. */
-void source_prefetch (struct source *source, uint64_t offset,
-                      uint64_t count);
+int source_prefetch (struct source *source, uint64_t offset,
+                     uint64_t count);
 
 /* As the operation; -1 if there is none. */
 int source_descriptor (const struct source *source);

@@ -8,6 +8,7 @@
 #define VDISK_ERROR_H
 
 #include <errno.h>
+#include <stdbool.h>
 
 #include "util/escape.h"
 #include "vdisk.h"
@@ -38,6 +39,15 @@ error_minus_1 (void)
 /* error_set for failing allocations. */
 #define error_no_memory(error, what) \
   error_set ((error), ENOMEM, "%s: out of memory", (what))
+
+/* Did something fail because a server does not answer, or because all was
+ * cancelled?  Then nothing else is to be tried: it would take as long
+ * again. */
+static inline bool
+error_ends_call (const struct vdisk_error *error)
+{
+  return error->errnum == ETIMEDOUT || error->errnum == ECANCELED;
+}
 
 /* The message as it was before it was escaped, to be part of another one,
  * which will be.  It lives as long as the block around. */

@@ -70,13 +70,20 @@ configure (struct nbd_handle *nbd, const struct nbd_config *config,
   return 0;
 }
 
-static int64_t
-milliseconds (void)
+int64_t
+nbd_now (void)
 {
   struct timespec now;
 
   clock_gettime (CLOCK_MONOTONIC, &now);
   return now.tv_sec * INT64_C (1000) + now.tv_nsec / 1000000;
+}
+
+int
+nbd_timed_out (unsigned limit, struct vdisk_error *error)
+{
+  return error_set (error, ETIMEDOUT, "the server has not answered in %g "
+                    "seconds", limit / 1000.0);
 }
 
 /* Wait until the server has sent something, or takes what we send.  That is
@@ -100,7 +107,7 @@ wait_for_server (struct nbd_connection *connection, int64_t deadline,
   if (direction & LIBNBD_AIO_DIRECTION_WRITE)
     fds[0].events |= POLLOUT;
   do {
-    left = deadline - milliseconds ();
+    left = deadline - nbd_now ();
     r = poll (fds, 2, left > 0 ? left : 0);
   } while (r == -1 && errno == EINTR);
 
@@ -109,8 +116,7 @@ wait_for_server (struct nbd_connection *connection, int64_t deadline,
   if (fds[1].revents)
     return error_set (error, EINTR, "interrupted");
   if (r == 0)
-    return error_set (error, ETIMEDOUT, "the server has not answered in "
-                      "%u seconds", limit / 1000);
+    return nbd_timed_out (limit, error);
   return nbd_poll (connection->nbd, 0) == -1 ? libnbd_error (error) : 0;
 }
 
@@ -119,7 +125,7 @@ connect_within (struct nbd_connection *connection, unsigned *limit,
                 struct vdisk_error *error)
 {
   struct nbd_handle *nbd = connection->nbd;
-  const int64_t start = milliseconds ();
+  const int64_t start = nbd_now ();
 
   if (nbd_aio_connect_uri (nbd, connection->config->uri) == -1)
     return libnbd_error (error);
@@ -128,7 +134,7 @@ connect_within (struct nbd_connection *connection, unsigned *limit,
       return -1;
   if (!nbd_aio_is_ready (nbd))
     return error_set (error, ECONNRESET, "the server has hung up");
-  *limit = milliseconds () - start;
+  *limit = nbd_now () - start;
   return 0;
 }
 
@@ -290,13 +296,27 @@ send_request (struct nbd_handle *nbd, const struct nbd_request *request)
   return -1;
 }
 
+/* Wait for the next piece of an answer: as long as the server may say
+ * nothing, but not beyond the deadline of the whole. */
+static int
+wait_for_more (struct nbd_connection *connection, unsigned silence,
+               int64_t deadline, struct vdisk_error *error)
+{
+  const int64_t patience = nbd_now () + silence;
+
+  if (patience < deadline)
+    return wait_for_server (connection, patience, silence, error);
+  return wait_for_server (connection, deadline,
+                          connection->config->limits.request, error);
+}
+
 int
 nbd_connection_request (struct nbd_connection *connection,
-                        const struct nbd_request *request,
+                        const struct nbd_request *request, int64_t deadline,
                         struct vdisk_error *error)
 {
   const struct nbd_limits *limits = &connection->config->limits;
-  const unsigned limit = request->command == NBD_COMMAND_FLUSH
+  const unsigned silence = request->command == NBD_COMMAND_FLUSH
     ? limits->flush : limits->silence;
   const int64_t cookie = send_request (connection->nbd, request);
   int done;
@@ -304,8 +324,7 @@ nbd_connection_request (struct nbd_connection *connection,
   if (cookie == -1)
     return libnbd_error (error);
   while ((done = nbd_aio_command_completed (connection->nbd, cookie)) == 0)
-    if (wait_for_server (connection, milliseconds () + limit, limit,
-                         error) == -1) {
+    if (wait_for_more (connection, silence, deadline, error) == -1) {
       connection->is_given_up = true;
       return -1;
     }

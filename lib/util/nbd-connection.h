@@ -37,6 +37,9 @@ struct nbd_limits {
   unsigned connect;             /* until it has let us in */
   unsigned silence;             /* during a request */
   unsigned flush;               /* the same, of flushing */
+  unsigned request;             /* for a request with all that it takes: a
+                                   connection that is free, or made again,
+                                   and the whole answer.  0: no limit */
 };
 
 /* A busy disk may take minutes to recover from an error; a flush writes
@@ -90,10 +93,20 @@ void nbd_connection_close (struct nbd_connection *connection);
  * the connection was not in use. */
 bool nbd_connection_is_alive (struct nbd_connection *connection);
 
-/* Ask, and wait for the answer.  The error ESHUTDOWN says that the server
+/* Milliseconds since some moment: what deadlines are told by. */
+int64_t nbd_now (void);
+
+/* Nothing has to be done by then. */
+#define NBD_NO_DEADLINE INT64_MAX
+
+/* Record that the server has not answered in so many milliseconds. */
+int nbd_timed_out (unsigned limit, struct vdisk_error *error);
+
+/* Ask, and wait for the answer until the deadline.  The error ESHUTDOWN says that the server
  * is about to end, and has not done it. */
 int nbd_connection_request (struct nbd_connection *connection,
                             const struct nbd_request *request,
+                            int64_t deadline,
                             struct vdisk_error *error);
 
 #endif /* VDISK_NBD_CONNECTION_H */

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "util/error.h"
 #include "util/minmax.h"
@@ -93,6 +94,18 @@ connect_more (struct nbd_pool *pool, unsigned first_took)
   }
 }
 
+/* One that is waited for by the clock of deadlines. */
+static void
+init_condition (pthread_cond_t *condition)
+{
+  pthread_condattr_t attributes;
+
+  pthread_condattr_init (&attributes);
+  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
+  pthread_cond_init (condition, &attributes);
+  pthread_condattr_destroy (&attributes);
+}
+
 struct nbd_pool *
 nbd_pool_open (const struct nbd_config *config, struct nbd_export *export,
                struct vdisk_error *error)
@@ -109,7 +122,7 @@ nbd_pool_open (const struct nbd_config *config, struct nbd_export *export,
   pool->config = *config;
   pool->config.uri = pool->uri;
   pthread_mutex_init (&pool->lock, NULL);
-  pthread_cond_init (&pool->given, NULL);
+  init_condition (&pool->given);
   connection = nbd_connection_open (&pool->config, &limit, &pool->export,
                                     error);
   if (connection == NULL) {
@@ -136,32 +149,76 @@ nbd_pool_close (struct nbd_pool *pool)
   free (pool);
 }
 
-/* One for this thread alone until it gives it back; without a connection
- * if there was an error. */
-static struct member
-take (struct nbd_pool *pool, struct vdisk_error *error)
+/* Wait until one is given back, or until the deadline.  The lock is held. */
+static void
+wait_for_idle (struct nbd_pool *pool, int64_t deadline)
 {
-  struct member member;
+  const struct timespec until = {
+    .tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000,
+  };
+  int r = 0;
 
+  while (pool->idle_count == 0 && r != ETIMEDOUT)
+    r = deadline == NBD_NO_DEADLINE
+      ? pthread_cond_wait (&pool->given, &pool->lock)
+      : pthread_cond_timedwait (&pool->given, &pool->lock, &until);
+}
+
+/* One for this thread alone until it gives it back.  Those whose connections
+ * do not answer, or are cancelled, give them back too. */
+static int
+take (struct nbd_pool *pool, int64_t deadline, struct member *member,
+      struct vdisk_error *error)
+{
   pthread_mutex_lock (&pool->lock);
-  while (pool->idle_count == 0)
-    pthread_cond_wait (&pool->given, &pool->lock);
-  member = pool->idle[--pool->idle_count];
-  member.generation = pool->generation;
+  wait_for_idle (pool, deadline);
+  if (pool->idle_count == 0) {
+    pthread_mutex_unlock (&pool->lock);
+    nbd_timed_out (pool->config.limits.request, error);
+    return -1;
+  }
+  *member = pool->idle[--pool->idle_count];
+  member->generation = pool->generation;
   pthread_mutex_unlock (&pool->lock);
+  return 0;
+}
 
-  if (member.connection && nbd_connection_is_alive (member.connection))
-    return member;
-  nbd_connection_close (member.connection);
-  member.connection = NULL;
+/* Connect again in what is left of the time for a request.  'error' is not
+ * NULL. */
+static struct nbd_connection *
+connect_in_time (const struct nbd_pool *pool, int64_t deadline,
+                 struct vdisk_error *error)
+{
+  const struct nbd_limits *limits = &pool->config.limits;
+  const int64_t left = deadline == NBD_NO_DEADLINE ? deadline
+    : deadline - nbd_now ();
+  struct nbd_connection *connection = NULL;
+
+  if (left > 0)
+    connection = connect_again (pool, min_u64 (left, limits->connect), error);
+  if (left <= 0 || (error->errnum == ETIMEDOUT && left < limits->connect)) {
+    error_clear (error);
+    nbd_timed_out (limits->request, error);
+  }
+  return connection;
+}
+
+/* See to it that the connection of one that was taken is alive; without one
+ * there was an error. */
+static void
+revive (struct nbd_pool *pool, int64_t deadline, struct member *member,
+        struct vdisk_error *error)
+{
+  if (member->connection && nbd_connection_is_alive (member->connection))
+    return;
+  nbd_connection_close (member->connection);
+  member->connection = NULL;
   if (pool->config.reconnects)
-    member.connection = connect_again (pool, pool->config.limits.connect,
-                                       error);
+    member->connection = connect_in_time (pool, deadline, error);
   else
     error_record (error, ECONNRESET, "the server has hung up");
-  if (member.connection)
+  if (member->connection)
     pool->reconnects++;
-  return member;
 }
 
 unsigned
@@ -205,13 +262,16 @@ leave_server (struct nbd_pool *pool, const struct member *member)
 /* 'error' is not NULL. */
 static int
 request_once (struct nbd_pool *pool, const struct nbd_request *request,
-              struct vdisk_error *error)
+              int64_t deadline, struct vdisk_error *error)
 {
-  struct member member = take (pool, error);
+  struct member member;
   int r = -1;
 
+  if (take (pool, deadline, &member, error) == -1)
+    return -1;
+  revive (pool, deadline, &member, error);
   if (member.connection)
-    r = nbd_connection_request (member.connection, request, error);
+    r = nbd_connection_request (member.connection, request, deadline, error);
   if (member.connection && r == -1 && error->errnum == ESHUTDOWN)
     leave_server (pool, &member);
   give (pool, member);
@@ -222,14 +282,16 @@ int
 nbd_pool_request (struct nbd_pool *pool, const struct nbd_request *request,
                   struct vdisk_error *error)
 {
+  const unsigned limit = pool->config.limits.request;
+  const int64_t deadline = limit > 0 ? nbd_now () + limit : NBD_NO_DEADLINE;
   struct vdisk_error why = { 0 };
 
-  if (request_once (pool, request, &why) == 0)
+  if (request_once (pool, request, deadline, &why) == 0)
     return 0;
   /* Such a server has not done it, and another may be there already. */
   if (why.errnum == ESHUTDOWN && pool->config.reconnects) {
     error_clear (&why);
-    if (request_once (pool, request, &why) == 0)
+    if (request_once (pool, request, deadline, &why) == 0)
       return 0;
   }
   return error_set (error, why.errnum, "%s", why.message);

@@ -20,7 +20,8 @@ struct nbd_pool *nbd_pool_open (const struct nbd_config *config,
 /* Accepts NULL.  No request may be under way. */
 void nbd_pool_close (struct nbd_pool *pool);
 
-/* Ask over a connection that nobody uses; waits until there is one.  Where
+/* Ask over a connection that nobody uses; waits until there is one, or until
+ * the time for a request is over (ETIMEDOUT).  Where
  * the pool reconnects, a connection that has died is replaced first (which
  * is an error if the server has gone, or serves something else than it
  * did), and so are those to a server that is about to end.  Elsewhere that

@@ -86,7 +86,7 @@ for command in map read_headers read_headers_interval; do
         *)   options='cluster-size help' ;;
     esac
     for option in $options backing-dir cache-size force-share format \
-                           host-holes sector-bitmaps size; do
+                           host-holes sector-bitmaps size timeout; do
         echo "--$option"
     done | sort > expected
     diff -u expected named || die "the help of $command"

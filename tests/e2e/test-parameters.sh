@@ -35,6 +35,7 @@ serves disk.qcow2 cache-size=100000
 serves disk.qcow2 cache-size=1G
 serves disk.qcow2 force-share=true
 serves disk.qcow2 force-share=false
+serves disk.qcow2 timeout=5
 
 # Refused, and what would have been accepted.
 refused 'format=vmdk: .*auto.*vhd.*vpc.*qcow2.*qed.*raw' disk.qcow2 format=vmdk
@@ -43,6 +44,7 @@ refused 'format=QCOW2: .*qcow2' disk.qcow2 format=QCOW2
 refused 'size=big: .*auto, current or chs' disk.qcow2 size=big
 refused 'sector-bitmaps=no: .*honour or ignore' disk.qcow2 sector-bitmaps=no
 refused 'host-holes=on: .*auto or off' disk.qcow2 host-holes=on
+refused 'timeout=5d: .*seconds.*24h' disk.qcow2 timeout=5d
 refused 'force-share=maybe: .*true or false' disk.qcow2 force-share=maybe
 for value in '' lots 0 1 63k -1M 1X 1MM 1.5M 99999999999999999999 \
              16777216T 0x100000; do
@@ -91,7 +93,7 @@ done
 checked "--dump-plugin"
 run_nbdkit "$PLUGIN" --help > help
 for parameter in file format backing-dir size sector-bitmaps host-holes \
-                 cache-size force-share; do
+                 cache-size force-share timeout; do
     grep -Eq "^ *\[?$parameter=" help || die "--help lacks $parameter"
 done
 checked "--help"

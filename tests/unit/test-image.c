@@ -907,13 +907,14 @@ recorder_pread (struct source *source, void *buffer, size_t count,
                        offset, error);
 }
 
-static void
+static int
 recorder_prefetch (struct source *source, uint64_t offset, uint64_t count)
 {
   size_t used = strlen (recorded);
 
   snprintf (recorded + used, sizeof recorded - used,
             "%s %" PRIu64 "+%" PRIu64 "\n", source->name, offset, count);
+  return 0;
 }
 
 static void

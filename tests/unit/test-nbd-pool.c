@@ -1,148 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Connections to NBD servers that keep silent, hang up, or let in fewer
  * than they could: how long they are waited for, and what comes after.
- *
- * The server here greets in the old style, which is 152 bytes, and plays
- * another role in each connection.
  */
 
 #include <check.h>
-#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "nbd-server.h"
 #include "scratch.h"
 #include "support.h"
 #include "util/nbd-pool.h"
-
-#define DISK_SIZE 65536
-
-/* What a connection does, once it is there. */
-enum role {
-  HONEST,
-  UNGREETED,                    /* not even that */
-  SILENT,                       /* says nothing to a request */
-  HANGS_UP,                     /* after the first request */
-};
-
-struct server {
-  int listening;
-  const enum role *roles;       /* the last is HONEST, also for the rest */
-  unsigned flags;
-  _Atomic unsigned connections; /* so many there were */
-};
-
-struct request {
-  uint32_t magic;
-  uint16_t flags, type;
-  uint64_t cookie, offset;
-  uint32_t count;
-} __attribute__ ((packed));
-
-static const char zeros[DISK_SIZE];
-
-static void
-greet (int fd, unsigned flags)
-{
-  const uint64_t magic[] = {
-    htobe64 (0x4e42444d41474943), htobe64 (0x00420281861253),
-    htobe64 (DISK_SIZE),
-  };
-  const uint32_t both = htobe32 (flags);
-
-  send (fd, magic, sizeof magic, MSG_NOSIGNAL);
-  send (fd, &both, sizeof both, MSG_NOSIGNAL);
-  send (fd, zeros, 124, MSG_NOSIGNAL);
-}
-
-static void
-answer (int fd, const struct request *request)
-{
-  const struct { uint32_t magic, error; uint64_t cookie; } reply = {
-    htobe32 (0x67446698), 0, request->cookie,
-  };
-
-  send (fd, &reply, sizeof reply, MSG_NOSIGNAL);
-  if (be16toh (request->type) == 0)
-    send (fd, zeros, be32toh (request->count), MSG_NOSIGNAL);
-}
-
-struct client {
-  int fd;
-  enum role role;
-  unsigned flags;
-};
-
-static void *
-serve_client (void *opaque)
-{
-  const struct client client = *(struct client *) opaque;
-  struct request request;
-
-  free (opaque);
-  if (client.role != UNGREETED)
-    greet (client.fd, client.flags);
-  while (recv (client.fd, &request, sizeof request, MSG_WAITALL) ==
-         sizeof request && client.role != HANGS_UP)
-    if (client.role == HONEST)
-      answer (client.fd, &request);
-  close (client.fd);
-  return NULL;
-}
-
-static void *
-serve (void *opaque)
-{
-  struct server *server = opaque;
-  const enum role *role = server->roles;
-  pthread_t thread;
-  int fd;
-
-  while ((fd = accept (server->listening, NULL, NULL)) != -1) {
-    struct client *client = malloc (sizeof *client);
-
-    *client = (struct client) { fd, *role, server->flags };
-    server->connections++;
-    role += *role != HONEST;
-    if (pthread_create (&thread, NULL, serve_client, client) == 0)
-      pthread_detach (thread);
-  }
-  return NULL;
-}
-
-/* Set config->uri; the server is there until the test's process ends. */
-static void
-start (struct server *server, struct nbd_config *config)
-{
-  static char uri[256];
-  struct sockaddr_un address = { .sun_family = AF_UNIX };
-  const char *path = scratch_path ("socket");
-  pthread_t thread;
-
-  unlink (path);
-  ck_assert_uint_lt (strlen (path), sizeof address.sun_path);
-  strcpy (address.sun_path, path);
-  snprintf (uri, sizeof uri, "nbd+unix:///?socket=%s", path);
-  config->uri = uri;
-  server->listening = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  ck_assert_int_eq (bind (server->listening, (struct sockaddr *) &address,
-                          sizeof address), 0);
-  ck_assert_int_eq (listen (server->listening, 8), 0);
-  if (server->roles)
-    ck_assert_int_eq (pthread_create (&thread, NULL, serve, server), 0);
-}
-
-/* Flags of the protocol: flushes; several connections too. */
-#define FLUSHES (1 | 4)
-#define MULTI_CONN (FLUSHES | 256)
 
 static struct nbd_config
 short_patience (void)
@@ -177,11 +49,12 @@ START_TEST (silent_from_the_start)
   struct nbd_export export;
   struct vdisk_error error = { 0 };
 
-  start (&server, &config);
+  config.uri = server_start (&server);
   ck_assert_ptr_null (nbd_pool_open (&config, &export, &error));
   ck_assert_int_eq (error.errnum, ETIMEDOUT);
   ck_assert_str_eq (error.message,
                     "the server has not answered in 1 seconds");
+  server_stop (&server);
 }
 END_TEST
 
@@ -196,10 +69,10 @@ START_TEST (silent_later)
   struct nbd_pool *pool;
   double began;
 
-  start (&server, &config);
+  config.uri = server_start (&server);
   pool = nbd_pool_open (&config, &export, &error);
   ck_assert_msg (pool != NULL, "%s", error.message);
-  ck_assert_uint_eq (export.size, DISK_SIZE);
+  ck_assert_uint_eq (export.size, SERVER_DISK_SIZE);
   began = seconds ();
   ck_assert_int_eq (nbd_pool_request (pool, &read_some, &error), -1);
   ck_assert_int_eq (error.errnum, ETIMEDOUT);
@@ -210,6 +83,82 @@ START_TEST (silent_later)
   ck_assert (seconds () - began >= 0.4);
   ck_assert_int_eq (nbd_pool_request (pool, &read_some, NULL), 0);
   nbd_pool_close (pool);
+  server_stop (&server);
+}
+END_TEST
+
+/* Not even a server that always says something may take for ever, and who
+ * waits for its connection waits no longer. */
+static void *
+ask_dribbling (void *opaque)
+{
+  char there[512];
+  const struct nbd_request request = {
+    .command = NBD_COMMAND_READ, .count = sizeof there, .to = there,
+  };
+  struct vdisk_error error = { 0 };
+  const double began = seconds ();
+
+  ck_assert_int_eq (nbd_pool_request (opaque, &request, &error), -1);
+  ck_assert_int_eq (error.errnum, ETIMEDOUT);
+  ck_assert_str_eq (error.message,
+                    "the server has not answered in 0.5 seconds");
+  ck_assert (seconds () - began >= 0.49);
+  ck_assert (seconds () - began < 5);
+  return NULL;
+}
+
+START_TEST (dribbles)
+{
+  static const enum role roles[] = {
+    DRIBBLES, UNGREETED, UNGREETED, UNGREETED, HONEST,
+  };
+  struct server server = { .roles = roles, .flags = FLUSHES };
+  struct nbd_config config = short_patience ();
+  struct vdisk_error error = { 0 };
+  struct nbd_export export;
+  struct nbd_pool *pool;
+  pthread_t threads[3];
+  size_t i;
+
+  config.limits.request = 500;
+  config.uri = server_start (&server);
+  pool = nbd_pool_open (&config, &export, &error);
+  ck_assert_msg (pool != NULL, "%s", error.message);
+  for (i = 0; i < 3; ++i)
+    ck_assert_int_eq (pthread_create (&threads[i], NULL, ask_dribbling,
+                                      pool), 0);
+  for (i = 0; i < 3; ++i)
+    pthread_join (threads[i], NULL);
+  nbd_pool_close (pool);
+  server_stop (&server);
+}
+END_TEST
+
+/* Connecting again is part of a request. */
+START_TEST (silent_when_connecting_again)
+{
+  static const enum role roles[] = { HANGS_UP, UNGREETED, HONEST };
+  struct server server = { .roles = roles, .flags = FLUSHES };
+  struct nbd_config config = short_patience ();
+  struct vdisk_error error = { 0 };
+  struct nbd_export export;
+  struct nbd_pool *pool;
+  double began;
+
+  config.limits.request = 300;
+  config.limits.connect = 10000;
+  config.uri = server_start (&server);
+  pool = nbd_pool_open (&config, &export, &error);
+  ck_assert_msg (pool != NULL, "%s", error.message);
+  ck_assert_int_eq (nbd_pool_request (pool, &read_some, NULL), -1);
+  began = seconds ();
+  ck_assert_int_eq (nbd_pool_request (pool, &read_some, &error), -1);
+  ck_assert_int_eq (error.errnum, ETIMEDOUT);
+  ck_assert (seconds () - began < 5);
+  ck_assert_int_eq (nbd_pool_request (pool, &read_some, NULL), 0);
+  nbd_pool_close (pool);
+  server_stop (&server);
 }
 END_TEST
 
@@ -224,7 +173,7 @@ START_TEST (hangs_up)
   struct nbd_pool *pool;
 
   config.reconnects = _i;
-  start (&server, &config);
+  config.uri = server_start (&server);
   pool = nbd_pool_open (&config, &export, NULL);
   ck_assert_ptr_nonnull (pool);
   ck_assert_int_eq (nbd_pool_request (pool, &read_some, NULL), -1);
@@ -233,6 +182,7 @@ START_TEST (hangs_up)
   ck_assert_str_eq (error.message,
                     config.reconnects ? "" : "the server has hung up");
   nbd_pool_close (pool);
+  server_stop (&server);
 }
 END_TEST
 
@@ -250,11 +200,12 @@ START_TEST (few_are_let_in)
   struct nbd_export export;
   struct nbd_pool *pool;
 
-  start (&server, &config);
+  config.uri = server_start (&server);
   pool = nbd_pool_open (&config, &export, &error);
   ck_assert_msg (pool != NULL, "%s", error.message);
   ck_assert_uint_eq (server.connections, rows[_i].connections);
   nbd_pool_close (pool);
+  server_stop (&server);
 }
 END_TEST
 
@@ -284,7 +235,7 @@ START_TEST (cancelled)
 
   config.cancel_fd = fd;
   config.limits = (struct nbd_limits) NBD_LIMITS_DEFAULT;
-  start (&server, &config);
+  config.uri = server_start (&server);
   ck_assert_int_eq (pthread_create (&thread, NULL, cancel_soon, &fd), 0);
   pool = nbd_pool_open (&config, &export, &error);
   if (pool)
@@ -294,6 +245,7 @@ START_TEST (cancelled)
   pthread_join (thread, NULL);
   nbd_pool_close (pool);
   close (fd);
+  server_stop (&server);
 }
 END_TEST
 
@@ -307,6 +259,8 @@ main (void)
   tcase_set_timeout (tcase, 20);
   tcase_add_loop_test (tcase, silent_from_the_start, 0, 2);
   tcase_add_test (tcase, silent_later);
+  tcase_add_test (tcase, dribbles);
+  tcase_add_test (tcase, silent_when_connecting_again);
   tcase_add_loop_test (tcase, hangs_up, 0, 2);
   tcase_add_loop_test (tcase, few_are_let_in, 0, 3);
   tcase_add_loop_test (tcase, cancelled, 0, 2);

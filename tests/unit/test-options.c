@@ -138,14 +138,37 @@ START_TEST (cache_size)
 }
 END_TEST
 
+static const struct { const char *value; unsigned milliseconds; }
+timeouts[] = {
+  { "auto", 0 }, { "1", 1000 }, { "30s", 30000 }, { "1ms", 1 },
+  { "1500ms", 1500 }, { "2m", 120000 }, { "24h", 86400000 },
+  { "86400", 86400000 }, { "007", 7000 },
+};
+
+START_TEST (timeout)
+{
+  struct vdisk_options *options = vdisk_options_new ();
+
+  ck_assert_uint_eq (options->timeout_milliseconds, 0);
+  set (options, "timeout", "77");
+  set (options, "timeout", timeouts[_i].value);
+  ck_assert_uint_eq (options->timeout_milliseconds,
+                     timeouts[_i].milliseconds);
+  vdisk_options_free (options);
+}
+END_TEST
+
 #define MEANT(word) "; did you mean '" word "'?"
 #define FORMAT_RULE "must be auto, vhd (or vpc), qcow2, qed or raw"
 #define CACHE_RULE "must be a number of bytes, at least 64k, with an " \
   "optional suffix k, M or G"
 #define CACHE_ROW(value) \
   { "cache-size", value, EINVAL, "cache-size=" value ": " CACHE_RULE }
+#define TIMEOUT_ROW(value) \
+  { "timeout", value, EINVAL, "timeout=" value ": must be auto or a number " \
+    "of seconds, or with a suffix ms, s, m or h, from 1ms to 24h" }
 #define NAME_RULE "must be format, backing-dir, size, sector-bitmaps, " \
-  "host-holes, cache-size or force-share"
+  "host-holes, cache-size, force-share or timeout"
 
 static const struct {
   const char *name, *value;
@@ -200,6 +223,23 @@ static const struct {
   CACHE_ROW ("18014398509491984k"),
   CACHE_ROW ("17592186054416M"),
   CACHE_ROW ("17179869187G"),
+  TIMEOUT_ROW (""),
+  TIMEOUT_ROW ("0"),
+  TIMEOUT_ROW ("0ms"),
+  TIMEOUT_ROW ("-1"),
+  TIMEOUT_ROW (" 1"),
+  TIMEOUT_ROW ("1 s"),
+  TIMEOUT_ROW ("1.5"),
+  TIMEOUT_ROW ("1d"),
+  TIMEOUT_ROW ("1S"),
+  TIMEOUT_ROW ("s"),
+  TIMEOUT_ROW ("25h"),
+  TIMEOUT_ROW ("1441m"),
+  TIMEOUT_ROW ("86401"),
+  TIMEOUT_ROW ("86400001ms"),
+  TIMEOUT_ROW ("18446744073709551616"),
+  TIMEOUT_ROW ("18446744073709551615h"),
+  TIMEOUT_ROW ("none"),
   { "cache-size", "1\x01", EINVAL, "cache-size=1\\x01: " CACHE_RULE },
   { "", "", ENOENT, "unknown parameter '': " NAME_RULE },
   { "Format", "raw", ENOENT, "unknown parameter 'Format': " NAME_RULE
@@ -462,6 +502,7 @@ main (void)
   tcase_add_test (tcase, format);
   tcase_add_test (tcase, words);
   tcase_add_loop_test (tcase, cache_size, 0, COUNT (cache_sizes));
+  tcase_add_loop_test (tcase, timeout, 0, COUNT (timeouts));
   tcase_add_loop_test (tcase, refused, 0, COUNT (bad));
   tcase_add_test (tcase, command_line);
   tcase_add_test (tcase, advice);

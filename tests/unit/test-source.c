@@ -164,7 +164,7 @@ struct recorder {
   unsigned calls;
 };
 
-static void
+static int
 record_prefetch (struct source *source, uint64_t offset, uint64_t count)
 {
   struct recorder *recorder = (struct recorder *) source;
@@ -172,6 +172,7 @@ record_prefetch (struct source *source, uint64_t offset, uint64_t count)
   recorder->calls++;
   recorder->offset = offset;
   recorder->count = count;
+  return 0;
 }
 
 static const struct {

@@ -15,6 +15,7 @@
 #include "export/vhd.h"
 #include "util/align.h"
 #include "util/cleanup.h"
+#include "util/uuid.h"
 
 /* --- Who the parent is -------------------------------------------------- */
 
@@ -24,7 +25,7 @@ identify (struct vhd_parent *parent, struct vdisk *base,
 {
   const char *uuid = vdisk_layer_uuid (base, 0);
 
-  if (uuid == NULL || !vhd_parse_uuid (uuid, parent->uuid))
+  if (uuid == NULL || !uuid_parse (uuid, parent->uuid))
     return error_set (error, EINVAL, "%s: it has no UUID",
                       vdisk_layer_file (base, 0));
   parent->time_stamp = vdisk_layer_time_stamp (base, 0) - VHD_EPOCH;
