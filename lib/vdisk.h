@@ -539,6 +539,15 @@ struct vdisk_output *vdisk_output_open (struct vdisk *vdisk,
                                         const char *const *options,
                                         struct vdisk_error *error);
 
+/* The same of several disks, in this order, for formats that have several:
+ * xva.  Of other formats more than one disk is EINVAL.  The array may go after
+ * the call, the disks may not. */
+struct vdisk_output *vdisk_output_open_disks (struct vdisk *const *disks,
+                                              size_t count,
+                                              const char *format,
+                                              const char *const *options,
+                                              struct vdisk_error *error);
+
 /* Accepts NULL.  No other call may be using the output. */
 void vdisk_output_close (struct vdisk_output *output);
 

@@ -75,27 +75,61 @@ format_by_name (const char *name, struct vdisk_error *error)
   return NULL;
 }
 
+static int
+check_disks (const struct output_format *format, size_t count,
+             struct vdisk_error *error)
+{
+  if (count == 1 || (count > 1 && format->has_many_disks))
+    return 0;
+  return error_set (error, EINVAL, "output %s: %zu disks, must be %s",
+                    format->name, count,
+                    format->has_many_disks ? "one or more" : "one");
+}
+
+/* An output that has not been laid out. */
+static struct vdisk_output *
+output_new (const struct output_format *format, struct vdisk *const *disks,
+            size_t count, struct vdisk_error *error)
+{
+  struct vdisk_output *output = calloc (1, sizeof *output);
+
+  if (output == NULL)
+    goto no_memory;
+  output->format = format;
+  output->state = calloc (1, format->state_size + 1);
+  output->disks = calloc (count, sizeof *output->disks);
+  if (output->state == NULL || output->disks == NULL)
+    goto no_memory;
+  memcpy (output->disks, disks, count * sizeof *disks);
+  output->disk_count = count;
+  output->disk = disks[0];
+  return output;
+
+ no_memory:
+  error_no_memory (error, "output");
+  if (output) {
+    free (output->state);
+    free (output->disks);
+  }
+  free (output);
+  return NULL;
+}
+
 struct vdisk_output *
-vdisk_output_open (struct vdisk *vdisk, const char *format,
-                   const char *const *options, struct vdisk_error *error)
+vdisk_output_open_disks (struct vdisk *const *disks, size_t count,
+                         const char *format, const char *const *options,
+                         struct vdisk_error *error)
 {
   const struct output_format *found;
   struct vdisk_output *output;
 
   error_clear (error);
   found = format_by_name (format, error);
-  if (found == NULL)
+  if (found == NULL || check_disks (found, count, error) == -1)
     return NULL;
-  output = calloc (1, sizeof *output);
-  if (output)
-    output->state = calloc (1, found->state_size + 1);
-  if (output == NULL || output->state == NULL) {
-    error_no_memory (error, "output");
-    free (output);
+  output = output_new (found, disks, count, error);
+  if (output == NULL)
     return NULL;
-  }
-  output->format = found;
-  output->disk = vdisk;
   if (take_options (output, options, error) == -1 ||
       found->plan (output, error) == -1) {
     vdisk_output_close (output);
@@ -104,10 +138,17 @@ vdisk_output_open (struct vdisk *vdisk, const char *format,
   return output;
 }
 
+struct vdisk_output *
+vdisk_output_open (struct vdisk *vdisk, const char *format,
+                   const char *const *options, struct vdisk_error *error)
+{
+  return vdisk_output_open_disks (&vdisk, 1, format, options, error);
+}
+
 void
 vdisk_output_close (struct vdisk_output *output)
 {
-  unsigned i;
+  size_t i;
 
   if (output == NULL)
     return;
@@ -115,6 +156,8 @@ vdisk_output_close (struct vdisk_output *output)
     output->format->close (output);
   for (i = 0; i < output->region_count; ++i)
     free (output->regions[i].bytes);
+  free (output->regions);
+  free (output->disks);
   free (output->state);
   free (output);
 }
@@ -131,11 +174,18 @@ int
 output_add_region (struct vdisk_output *output, struct output_region region,
                    struct vdisk_error *error)
 {
+  struct output_region *regions;
+
   if (region.length == 0)
     return 0;
   if (region.length > INT64_MAX - output->size)
     return error_set (error, EFBIG, "output %s: the file would have more "
                       "than 2^63 bytes", output->format->name);
+  regions = reallocarray (output->regions, output->region_count + 1,
+                          sizeof *regions);
+  if (regions == NULL)
+    return error_no_memory (error, "output");
+  output->regions = regions;
   region.offset = output->size;
   output->regions[output->region_count++] = region;
   output->size += region.length;
@@ -232,11 +282,17 @@ check_range (const struct vdisk_output *output, uint64_t offset,
 static const struct output_region *
 region_at (const struct vdisk_output *output, uint64_t offset)
 {
-  const struct output_region *region = output->regions;
+  size_t low = 0, high = output->region_count;
 
-  while (offset - region->offset >= region->length)
-    region++;
-  return region;
+  while (high - low > 1) {
+    const size_t middle = low + (high - low) / 2;
+
+    if (output->regions[middle].offset <= offset)
+      low = middle;
+    else
+      high = middle;
+  }
+  return &output->regions[low];
 }
 
 int

@@ -50,16 +50,17 @@ struct output_region {
   uint32_t before, after;
   uint64_t last_length;
   output_frame *frame_before, *frame_after;
+  const void *opaque;           /* the format's own */
 };
-
-#define OUTPUT_REGIONS_MAX 16
 
 struct vdisk_output {
   const struct output_format *format;
-  struct vdisk *disk;
+  struct vdisk *disk;           /* the first */
+  struct vdisk **disks;         /* the array is owned */
+  size_t disk_count;            /* 1, unless the format has many disks */
   uint64_t size;
-  struct output_region regions[OUTPUT_REGIONS_MAX];
-  unsigned region_count;
+  struct output_region *regions;
+  size_t region_count;
   void *state;                  /* the format's own: format->state_size bytes,
                                    zeros at first */
 };
@@ -67,6 +68,7 @@ struct vdisk_output {
 struct output_format {
   const char *name;
   size_t state_size;
+  bool has_many_disks;          /* takes more than one */
 
   /* Take an option.  -1 with EINVAL for a bad value, ENOENT if there is no
    * such option (see output_no_option).  NULL: there is none. */

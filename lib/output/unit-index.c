@@ -94,6 +94,12 @@ unit_index_free (struct unit_index *index)
 
 /* --- Asking it ---------------------------------------------------------- */
 
+struct vdisk *
+unit_index_disk (const struct unit_index *index)
+{
+  return index->runs.disk;
+}
+
 uint64_t
 unit_index_unit_size (const struct unit_index *index)
 {

@@ -24,6 +24,7 @@ struct unit_index *unit_index_new (struct vdisk *disk, uint64_t unit_size,
                                    struct vdisk_error *error);
 void unit_index_free (struct unit_index *index);
 
+struct vdisk *unit_index_disk (const struct unit_index *index);
 uint64_t unit_index_unit_size (const struct unit_index *index);
 
 /* How many units the disk has (the last may reach beyond its end), and how

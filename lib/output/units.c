@@ -92,7 +92,8 @@ read_guest (const struct units_read *read, uint64_t start, uint64_t length,
 {
   const uint64_t from = max_u64 (start, read->offset);
   const uint64_t to = min_u64 (start + length, read->end);
-  const uint64_t size = vdisk_size (read->output->disk);
+  struct vdisk *disk = unit_index_disk (read->region->index);
+  const uint64_t size = vdisk_size (disk);
   uint64_t present;
   uint8_t *buffer;
 
@@ -103,7 +104,7 @@ read_guest (const struct units_read *read, uint64_t start, uint64_t length,
   present = guest < size ? min_u64 (to - from, size - guest) : 0;
   memset (buffer + present, 0, to - from - present);
   return present == 0 ? 0
-    : vdisk_pread (read->output->disk, buffer, present, guest, read->error);
+    : vdisk_pread (disk, buffer, present, guest, read->error);
 }
 
 /* How many bytes a unit takes in the file, without what frames it. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* XVA, XenServer's archive of a virtual machine, with one disk: a tar file of
- * blocks of 1 MiB, each followed by its checksum.
+/* XVA, XenServer's archive of a virtual machine: a tar file with ova.xml,
+ * and of each disk blocks of 1 MiB, each followed by its checksum.
  *
  *   [ova.xml] | Ref:0/00000000 | Ref:0/00000000.xxhash | Ref:0/00000001 ...
  *
- * The first and the last block are always there; others without data are
- * left out.  A checksum is computed when somebody reads it.
+ * The first and the last block of a disk are always there; others without
+ * data are left out.  A checksum is computed when somebody reads it.
  */
 
 #include "output/output.h"
@@ -37,23 +37,39 @@
 /* It is kept in memory. */
 #define OVA_XML_SIZE_MAX (16 << 20)
 
-struct xva {
+struct xva_disk {
   char prefix[PREFIX_SIZE];
+  struct unit_index *index;
+};
+
+struct xva {
   bool sha1;                    /* and not xxHash */
   char *ova_xml;                /* its path, or NULL */
-  struct unit_index *index;
+  struct xva_disk *disks;       /* as many as have prefixes */
+  size_t disk_count;
 };
 
 /* --- Options ------------------------------------------------------------ */
 
 static int
-set_prefix (struct xva *xva, const char *value, struct vdisk_error *error)
+add_prefix (struct xva *xva, const char *value, struct vdisk_error *error)
 {
-  if (*value == '\0' || strlen (value) >= sizeof xva->prefix ||
-      strchr (value, '/'))
+  struct xva_disk *disks;
+  size_t i;
+
+  if (*value == '\0' || strlen (value) >= PREFIX_SIZE || strchr (value, '/'))
     return error_set (error, EINVAL, "prefix=%s: must have 1 to %d "
                       "characters, and no '/'", value, PREFIX_SIZE - 1);
-  strcpy (xva->prefix, value);
+  for (i = 0; i < xva->disk_count; ++i)
+    if (strcmp (xva->disks[i].prefix, value) == 0)
+      return error_set (error, EINVAL, "prefix=%s: two disks have it",
+                        value);
+  disks = reallocarray (xva->disks, xva->disk_count + 1, sizeof *disks);
+  if (disks == NULL)
+    return error_no_memory (error, "output");
+  xva->disks = disks;
+  disks[xva->disk_count] = (struct xva_disk) { .index = NULL };
+  strcpy (disks[xva->disk_count++].prefix, value);
   return 0;
 }
 
@@ -74,7 +90,7 @@ xva_set (struct vdisk_output *output, const char *name, const char *value,
   struct xva *xva = output->state;
 
   if (strcmp (name, "prefix") == 0)
-    return set_prefix (xva, value, error);
+    return add_prefix (xva, value, error);
   if (strcmp (name, "checksum") == 0)
     return set_checksum (xva, value, error);
   if (strcmp (name, "ova-xml") != 0)
@@ -127,12 +143,11 @@ make_header (const char *name, uint32_t size, uint8_t bytes[TAR_BLOCK])
   memcpy (bytes + offsetof (struct ustar_header, checksum), digits, 7);
 }
 
-/* How many bytes of the disk a block has: the last may have fewer. */
+/* How many bytes of a disk a block has: the last may have fewer. */
 static uint64_t
-block_size (const struct vdisk_output *output, uint64_t block)
+block_size (struct vdisk *disk, uint64_t block)
 {
-  return min_u64 (BLOCK_LENGTH,
-                  vdisk_size (output->disk) - block * BLOCK_LENGTH);
+  return min_u64 (BLOCK_LENGTH, vdisk_size (disk) - block * BLOCK_LENGTH);
 }
 
 static int
@@ -140,13 +155,14 @@ make_block_header (const struct vdisk_output *output,
                    const struct output_region *region, uint64_t block,
                    uint8_t *bytes, struct vdisk_error *error)
 {
-  const struct xva *xva = output->state;
+  const struct xva_disk *disk = region->opaque;
   char name[NAME_SIZE];
 
-  (void) region;
+  (void) output;
   (void) error;
-  snprintf (name, sizeof name, "%s/%08" PRIu64, xva->prefix, block);
-  make_header (name, block_size (output, block), bytes);
+  snprintf (name, sizeof name, "%s/%08" PRIu64, disk->prefix, block);
+  make_header (name, block_size (unit_index_disk (disk->index), block),
+               bytes);
   return 0;
 }
 
@@ -173,22 +189,22 @@ make_checksum (const struct vdisk_output *output,
                uint8_t *bytes, struct vdisk_error *error)
 {
   const struct xva *xva = output->state;
-  const uint64_t size = block_size (output, block);
+  const struct xva_disk *disk = region->opaque;
+  struct vdisk *vdisk = unit_index_disk (disk->index);
+  const uint64_t size = block_size (vdisk, block);
   CLEANUP_FREE uint8_t *data = malloc (size);
   char name[NAME_SIZE], text[TAR_BLOCK] = "";
 
-  (void) region;
   if (data == NULL)
     return error_no_memory (error, "output");
-  if (vdisk_pread (output->disk, data, size, block * BLOCK_LENGTH,
-                   error) == -1)
+  if (vdisk_pread (vdisk, data, size, block * BLOCK_LENGTH, error) == -1)
     return -1;
   if (xva->sha1)
     digest_sha1 (data, size, text);
   else
     snprintf (text, sizeof text, "%016" PRIX64,
               (uint64_t) XXH64 (data, size, 0));
-  snprintf (name, sizeof name, "%s/%08" PRIu64 "%s", xva->prefix, block,
+  snprintf (name, sizeof name, "%s/%08" PRIu64 "%s", disk->prefix, block,
             xva->sha1 ? ".checksum" : ".xxhash");
   make_header (name, strlen (text), bytes);
   memcpy (bytes + TAR_BLOCK, text, TAR_BLOCK);
@@ -259,10 +275,10 @@ add_ova_xml (struct vdisk_output *output, struct vdisk_error *error)
 }
 
 static int
-check_size (const struct vdisk_output *output, struct vdisk_error *error)
+check_size (struct vdisk *disk, struct vdisk_error *error)
 {
-  const char *file = vdisk_layer_file (output->disk, 0);
-  const uint64_t size = vdisk_size (output->disk);
+  const char *file = vdisk_layer_file (disk, 0);
+  const uint64_t size = vdisk_size (disk);
   const uint64_t blocks = divide_up (size, BLOCK_LENGTH);
 
   if (size == 0)
@@ -276,30 +292,44 @@ check_size (const struct vdisk_output *output, struct vdisk_error *error)
 }
 
 static int
+add_disk (struct vdisk_output *output, struct vdisk *vdisk,
+          struct xva_disk *disk, struct vdisk_error *error)
+{
+  struct output_region blocks = {
+    .before = TAR_BLOCK, .after = 2 * TAR_BLOCK, .opaque = disk,
+    .frame_before = make_block_header, .frame_after = make_checksum,
+  };
+
+  if (check_size (vdisk, error) == -1)
+    return -1;
+  disk->index = unit_index_new (vdisk, BLOCK_LENGTH, UNITS_AND_ENDS, error);
+  if (disk->index == NULL)
+    return -1;
+  blocks.index = disk->index;
+  blocks.last_length =
+    round_up (block_size (vdisk, unit_index_units (disk->index) - 1),
+              TAR_BLOCK);
+  return output_add_units (output, &blocks, error);
+}
+
+static int
 xva_plan (struct vdisk_output *output, struct vdisk_error *error)
 {
   static const uint8_t end[2 * TAR_BLOCK];
   struct xva *xva = output->state;
-  struct output_region blocks = {
-    .before = TAR_BLOCK, .after = 2 * TAR_BLOCK,
-    .frame_before = make_block_header, .frame_after = make_checksum,
-  };
+  size_t i;
 
-  if (xva->prefix[0] == '\0')
-    strcpy (xva->prefix, PREFIX_DEFAULT);
-  if (check_size (output, error) == -1)
+  if (output->disk_count == 1 && xva->disk_count == 0 &&
+      add_prefix (xva, PREFIX_DEFAULT, error) == -1)
     return -1;
-  xva->index = unit_index_new (output->disk, BLOCK_LENGTH, UNITS_AND_ENDS,
-                               error);
-  if (xva->index == NULL)
+  if (xva->disk_count != output->disk_count)
+    return error_set (error, EINVAL, "output xva: there are %zu prefixes "
+                      "for %zu disks", xva->disk_count, output->disk_count);
+  if (add_ova_xml (output, error) == -1)
     return -1;
-  blocks.index = xva->index;
-  blocks.last_length =
-    round_up (block_size (output, unit_index_units (xva->index) - 1),
-              TAR_BLOCK);
-  if (add_ova_xml (output, error) == -1 ||
-      output_add_units (output, &blocks, error) == -1)
-    return -1;
+  for (i = 0; i < output->disk_count; ++i)
+    if (add_disk (output, output->disks[i], &xva->disks[i], error) == -1)
+      return -1;
   return output_add_bytes (output, end, sizeof end, error);
 }
 
@@ -307,14 +337,18 @@ static void
 xva_close (struct vdisk_output *output)
 {
   struct xva *xva = output->state;
+  size_t i;
 
-  unit_index_free (xva->index);
+  for (i = 0; i < xva->disk_count; ++i)
+    unit_index_free (xva->disks[i].index);
+  free (xva->disks);
   free (xva->ova_xml);
 }
 
 const struct output_format output_xva = {
   .name = "xva",
   .state_size = sizeof (struct xva),
+  .has_many_disks = true,
   .set = xva_set,
   .plan = xva_plan,
   .close = xva_close,

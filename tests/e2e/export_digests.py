@@ -212,16 +212,17 @@ def is_addressable(output, arguments):
 
 def read_in_pieces(output, arguments):
     """The output's digest, its pieces having been read in random order.
-    Options before the first image are the output's; of several images each
-    may have a prefix."""
-    options = [a[2:] + ("=true" if a in FLAGS else "")
-               for a in arguments if a.startswith("-")]
-    images = []
-    for name in (a for a in arguments if not a.startswith("-")):
-        path, is_named, prefix = name.partition("=")
-        images.append(path)
-        if is_named:
-            options.append(f"prefix={prefix}")
+    Of several disks the tool sorts the prefixes."""
+    told = [a[2:] + ("=true" if a in FLAGS else "")
+            for a in arguments if a.startswith("-")]
+    options = [a for a in told if not a.startswith("prefix=")]
+    prefixes = [a[7:] for a in told if a.startswith("prefix=")]
+    names = [a.partition("=") for a in arguments if not a.startswith("-")]
+    images = [name[0] for name in names]
+    prefixes = prefixes or [name[2] for name in names if name[1]]
+    if prefixes:
+        prefixes, images = zip(*sorted(zip(prefixes, images)))
+        options += [f"prefix={prefix}" for prefix in prefixes]
     if output == "vhd":
         options.append("time=1700000000")
     subprocess.run([os.environ["OUTPUT_READ"], SEED, ",".join(images),
@@ -229,10 +230,6 @@ def read_in_pieces(output, arguments):
                    timeout=120)
     with open("output", "rb") as file:
         return digest_of(file)
-
-
-def several_disks(arguments):
-    return sum(not a.startswith("-") for a in arguments) > 1
 
 
 def record():
@@ -253,16 +250,16 @@ def read_kept():
 def check():
     kept = read_kept()
     problems = 0
+    many = [arguments for _, arguments in disks()]
     step = 1 if SCALE >= 1 else 4
     for number, (output, arguments) in enumerate(exports()):
-        if number % step > 0:
+        if number % step > 0 and arguments not in many:
             continue
         what = " ".join([output, *arguments])
         ways = [exported]
         if number % 8 == 0 and "--detect-zeroes" not in arguments:
             ways.append(piped)
-        if is_addressable(output, arguments) and \
-                not several_disks(arguments):
+        if is_addressable(output, arguments):
             ways.append(read_in_pieces)
         for way in ways:
             got = way(output, arguments)

@@ -4,7 +4,8 @@
  *   output_read whole|extents|SEED IMAGE FILE FORMAT [NAME=VALUE...]
  *   output_read formats
  *
- * Files named *.raw are raw; HOST_HOLES in the environment is the option
+ * IMAGE may be several, with commas between them, for formats of several
+ * disks.  Files named *.raw are raw; HOST_HOLES in the environment is the option
  * host-holes.  The bytes are read in one go ("whole"), only
  * where its extents say that there is no hole ("extents"), or in pieces of
  * random sizes and in random order, by four threads.
@@ -22,6 +23,7 @@
 
 #define THREADS 4
 #define PIECES_MAX 4096
+#define DISKS_MAX 8
 
 struct piece {
   uint64_t offset, length;
@@ -171,6 +173,20 @@ open_image (const char *path)
   return vdisk;
 }
 
+static size_t
+open_images (char *names, struct vdisk **disks)
+{
+  size_t count = 0;
+  char *name;
+
+  while ((name = strsep (&names, ",")) != NULL) {
+    if (count == DISKS_MAX)
+      fail ("too many images");
+    disks[count++] = open_image (name);
+  }
+  return count;
+}
+
 static int
 list_formats (void)
 {
@@ -184,18 +200,20 @@ list_formats (void)
 int
 main (int argc, char **argv)
 {
+  struct vdisk *disks[DISKS_MAX];
   struct vdisk_error error;
-  struct vdisk *vdisk;
   struct job job = { 0 };
   uint64_t size;
+  size_t count;
 
   if (argc == 2 && strcmp (argv[1], "formats") == 0)
     return list_formats ();
   if (argc < 5)
     fail ("usage");
-  vdisk = open_image (argv[2]);
-  job.output = vdisk_output_open (vdisk, argv[4],
-                                  (const char *const *) argv + 5, &error);
+  count = open_images (argv[2], disks);
+  job.output = vdisk_output_open_disks (disks, count, argv[4],
+                                        (const char *const *) argv + 5,
+                                        &error);
   if (job.output == NULL)
     fail (error.message);
   size = vdisk_output_size (job.output);
@@ -213,6 +231,7 @@ main (int argc, char **argv)
     copy_in_threads (&job);
   }
   vdisk_output_close (job.output);
-  vdisk_close (vdisk);
+  while (count > 0)
+    vdisk_close (disks[--count]);
   return close (job.fd) == 0 ? 0 : 1;
 }
