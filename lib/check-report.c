@@ -14,7 +14,6 @@ report_finding (struct check_report *report, enum vdisk_finding finding,
                 const char *format, ...)
 {
   struct vdisk_error printable = { 0 };
-  char text[sizeof printable.message];
   va_list args;
 
   switch (finding) {
@@ -25,9 +24,8 @@ report_finding (struct check_report *report, enum vdisk_finding finding,
   if (report->finding_callback == NULL)
     return;
   va_start (args, format);
-  vsnprintf (text, sizeof text, format, args);
+  error_vrecord (&printable, EINVAL, format, args);
   va_end (args);
-  error_record (&printable, EINVAL, "%s", text);
   report->finding_callback (report->opaque, finding, printable.message);
 }
 

@@ -16,15 +16,13 @@ void
 debug_message (const struct vdisk_options *options, const char *format, ...)
 {
   struct vdisk_error printable = { 0 };
-  char text[sizeof printable.message];
   va_list args;
 
   if (options == NULL || options->debug_callback == NULL)
     return;
   va_start (args, format);
-  vsnprintf (text, sizeof text, format, args);
+  error_vrecord (&printable, EINVAL, format, args);
   va_end (args);
-  error_record (&printable, EINVAL, "%s", text);
   options->debug_callback (options->debug_opaque, printable.message);
 }
 

@@ -12,10 +12,10 @@
 
 #include "util/error.h"
 #include "options.h"
+#include "source/padded.h"
 #include "source/source.h"
 #include "util/align.h"
 #include "util/cleanup.h"
-#include "util/minmax.h"
 
 void
 layer_record_error (const struct layer *layer, struct vdisk_error *error,
@@ -80,10 +80,8 @@ int
 layer_read_data (const struct layer *layer, void *buffer, size_t count,
                  uint64_t host, struct vdisk_error *error)
 {
-  const uint64_t size = layer->data->size;
-  const size_t present = host < size ? min_u64 (count, size - host) : 0;
+  const size_t present = source_pad (layer->data, buffer, count, host);
 
-  memset ((uint8_t *) buffer + present, 0, count - present);
   return present == 0 ? 0
     : source_pread_data (layer->data, buffer, present, host, error);
 }

@@ -12,13 +12,11 @@
 #include "reference.h"
 #include "source/source.h"
 #include "util/checked.h"
+#include "util/uuid.h"
 #include "util/minmax.h"
 
 struct format;
 struct vdisk_options;
-
-/* Of a UUID as text. */
-#define LAYER_UUID_SIZE 37
 
 /* The granularity of a layer without tables. */
 #define LAYER_UNDIVIDED (UINT64_C (1) << 52)
@@ -45,8 +43,8 @@ struct layer {
                                    hole, the disk has one */
   struct reference backing;     /* what HOLE refers to */
   struct reference data_file;   /* where DATA is, if not in the image */
-  char uuid[LAYER_UUID_SIZE];   /* or "" */
-  char parent_uuid[LAYER_UUID_SIZE];
+  char uuid[UUID_TEXT_SIZE];   /* or "" */
+  char parent_uuid[UUID_TEXT_SIZE];
   int64_t time_stamp;           /* seconds since 1970; 0: none */
   void *state;                  /* the driver's own */
 

@@ -25,6 +25,7 @@
 #include "util/align.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/hex.h"
 #include "util/minmax.h"
 
 #define BLOCK_LENGTH (1 << 20)
@@ -173,13 +174,11 @@ digest_sha1 (const uint8_t *bytes, size_t size, char *text)
 {
   struct sha1_ctx context;
   uint8_t sum[SHA1_DIGEST_SIZE];
-  size_t i;
 
   sha1_init (&context);
   sha1_update (&context, size, bytes);
   sha1_digest (&context, sizeof sum, sum);
-  for (i = 0; i < sizeof sum; ++i)
-    sprintf (text + 2 * i, "%02x", sum[i]);
+  hex_from_bytes (text, sum, sizeof sum);
 }
 
 /* The member that follows a block: its header, and the checksum as text. */

@@ -58,6 +58,25 @@ source_extent (struct source *source, uint64_t offset,
   return 0;
 }
 
+int
+source_zeros (struct source *source, uint64_t offset, uint64_t count,
+              uint64_t *length, struct vdisk_error *error)
+{
+  enum vdisk_kind kind;
+
+  *length = offset >= source->size ? count : 0;
+  if (offset >= source->size || !source->sparse)
+    return 0;
+  if (source_extent (source, offset, length, &kind, error) == -1)
+    return -1;
+  if (kind == VDISK_DATA)
+    *length = 0;
+  else if (*length == source->size - offset)
+    *length = count;
+  *length = min_u64 (*length, count);
+  return 0;
+}
+
 /* A count of 0 would mean all of the rest to posix_fadvise. */
 int
 source_prefetch (struct source *source, uint64_t offset, uint64_t count)

@@ -91,6 +91,12 @@ int source_extent (struct source *source, uint64_t offset,
                    uint64_t *length, enum vdisk_kind *kind,
                    struct vdisk_error *error);
 
+/* How many of 'count' bytes from 'offset' on are known to be zeros without
+ * reading them: a hole, or beyond the end of the source, which may be all
+ * that is left. */
+int source_zeros (struct source *source, uint64_t offset, uint64_t count,
+                  uint64_t *length, struct vdisk_error *error);
+
 /* As the operation; parts outside the source are left out. */
 int source_prefetch (struct source *source, uint64_t offset,
                      uint64_t count);

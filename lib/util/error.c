@@ -3,7 +3,6 @@
 
 #include "util/error.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,20 +18,26 @@ error_clear (struct vdisk_error *error)
 }
 
 void
-error_record (struct vdisk_error *error, int errnum, const char *format, ...)
+error_vrecord (struct vdisk_error *error, int errnum, const char *format,
+               va_list args)
 {
   char text[sizeof error->message];
-  va_list args;
 
   if (error == NULL || error->errnum != 0)
     return;
-
-  va_start (args, format);
   vsnprintf (text, sizeof text, format, args);
-  va_end (args);
-
   error->errnum = errnum ? errnum : EIO;
   escape_text (error->message, sizeof error->message, text, strlen (text));
+}
+
+void
+error_record (struct vdisk_error *error, int errnum, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  error_vrecord (error, errnum, format, args);
+  va_end (args);
 }
 
 void

@@ -8,6 +8,7 @@
 #define VDISK_ERROR_H
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "util/escape.h"
@@ -22,12 +23,17 @@ void error_record (struct vdisk_error *error, int errnum,
                    const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
 
+/* The same with the arguments of whoever is called with a format. */
+void error_vrecord (struct vdisk_error *error, int errnum,
+                    const char *format, va_list args)
+  __attribute__ ((format (printf, 3, 0)));
+
 /* Add to the message of an error that is recorded, as much as fits. */
 void error_add (struct vdisk_error *error, const char *format, ...)
   __attribute__ ((format (printf, 2, 3)));
 
-/* The same as error_record, as an expression that is -1 for the caller to return.  (A
- * macro, so that the compiler sees that it is.) */
+/* The same as error_record, as an expression that is -1 for the caller to
+ * return.  (A macro, so that the compiler sees that it is.) */
 #define error_set(...) (error_record (__VA_ARGS__), error_minus_1 ())
 
 static inline int

@@ -5,16 +5,7 @@
 
 #include <string.h>
 
-static int
-hex_digit (char c)
-{
-  static const char digits[] = "0123456789abcdefABCDEF";
-  const char *found = c ? strchr (digits, c) : NULL;
-
-  if (found == NULL)
-    return -1;
-  return found - digits < 16 ? found - digits : found - digits - 6;
-}
+#include "util/hex.h"
 
 bool
 uuid_parse (const char *text, uint8_t uuid[16])
@@ -22,17 +13,39 @@ uuid_parse (const char *text, uint8_t uuid[16])
   size_t i;
 
   for (i = 0; i < 16; ++i) {
-    int high, low;
+    int value;
 
     if (i == 4 || i == 6 || i == 8 || i == 10)
       if (*text++ != '-')
         return false;
-    high = hex_digit (text[0]);
-    low = high == -1 ? -1 : hex_digit (text[1]);
-    if (low == -1)
+    value = hex_byte (text);
+    if (value == -1)
       return false;
-    uuid[i] = high << 4 | low;
+    uuid[i] = value;
     text += 2;
   }
   return *text == '\0';
+}
+
+bool
+uuid_is_null (const uint8_t uuid[16])
+{
+  static const uint8_t null[16];
+
+  return memcmp (uuid, null, sizeof null) == 0;
+}
+
+const char *
+uuid_text (const uint8_t uuid[16], char text[UUID_TEXT_SIZE])
+{
+  char *to = text;
+  size_t i;
+
+  for (i = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10)
+      *to++ = '-';
+    hex_from_bytes (to, &uuid[i], 1);
+    to += 2;
+  }
+  return text;
 }

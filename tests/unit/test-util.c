@@ -11,6 +11,7 @@
 #include "util/checked.h"
 #include "util/minmax.h"
 #include "util/suggestion.h"
+#include "util/hex.h"
 #include "util/uuid.h"
 
 #define HIGH (UINT64_C (1) << 63)
@@ -202,11 +203,52 @@ START_TEST (uuid)
     0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
     0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff,
   };
+  char text[UUID_TEXT_SIZE];
   uint8_t parsed[16];
 
   ck_assert_int_eq (uuid_parse (uuids[_i].text, parsed), uuids[_i].is);
-  if (uuids[_i].is)
-    ck_assert_mem_eq (parsed, expected, sizeof parsed);
+  if (!uuids[_i].is)
+    return;
+  ck_assert_mem_eq (parsed, expected, sizeof parsed);
+  ck_assert (!uuid_is_null (parsed));
+  ck_assert_str_eq (uuid_text (parsed, text), uuids[0].text);
+}
+END_TEST
+
+START_TEST (null_uuid)
+{
+  const uint8_t null[16] = { 0 };
+  char text[UUID_TEXT_SIZE];
+
+  ck_assert (uuid_is_null (null));
+  ck_assert_str_eq (uuid_text (null, text),
+                    "00000000-0000-0000-0000-000000000000");
+}
+END_TEST
+
+START_TEST (hex)
+{
+  static const char digits[] = "0123456789abcdefABCDEF";
+  uint8_t bytes[3];
+  char text[7];
+  int c;
+
+  for (c = 0; c < 256; ++c) {
+    const char *found = c ? strchr (digits, c) : NULL;
+    const int value = found == NULL ? -1 : (found - digits) -
+      (found - digits >= 16 ? 6 : 0);
+
+    ck_assert_int_eq (hex_digit (c), value);
+  }
+  ck_assert_int_eq (hex_byte ("fF0"), 255);
+  ck_assert_int_eq (hex_byte ("0"), -1);
+  ck_assert_int_eq (hex_byte (""), -1);
+  ck_assert (hex_to_bytes (bytes, 3, "09aFfe"));
+  hex_from_bytes (text, bytes, 3);
+  ck_assert_str_eq (text, "09affe");
+  ck_assert (!hex_to_bytes (bytes, 3, "09aff"));
+  ck_assert (!hex_to_bytes (bytes, 3, "09affe0"));
+  ck_assert (!hex_to_bytes (bytes, 3, "09af e"));
 }
 END_TEST
 
@@ -228,6 +270,8 @@ main (void)
   tcase_add_test (tcase, little_endian);
   tcase_add_loop_test (tcase, did_you_mean, 0, COUNT (typed));
   tcase_add_loop_test (tcase, uuid, 0, COUNT (uuids));
+  tcase_add_test (tcase, null_uuid);
+  tcase_add_test (tcase, hex);
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
 }

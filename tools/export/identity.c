@@ -6,15 +6,15 @@
 #include <endian.h>
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include <xxhash.h>
 
-#include "export/manifest-json.h"
 #include "util/error.h"
+#include "util/hex.h"
+#include "util/uuid.h"
 
 static void
 add_number (XXH3_state_t *state, uint64_t number)
@@ -184,9 +184,7 @@ identity_to_uuid (const uint8_t identity[IDENTITY_SIZE], char text[37])
   memcpy (u, identity, sizeof u);
   u[6] = (u[6] & 0x0f) | 0x80;
   u[8] = (u[8] & 0x3f) | 0x80;
-  sprintf (text, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-"
-           "%02x%02x%02x%02x%02x%02x", u[0], u[1], u[2], u[3], u[4], u[5],
-           u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+  uuid_text (u, text);
 }
 
 static int

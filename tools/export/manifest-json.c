@@ -11,35 +11,9 @@
 
 #include "util/align.h"
 #include "util/error.h"
+#include "util/hex.h"
 
 #define DIGEST_NAME "xxh3-128"
-
-void
-hex_from_bytes (char *text, const uint8_t *bytes, size_t count)
-{
-  static const char digits[] = "0123456789abcdef";
-
-  while (count-- > 0) {
-    *text++ = digits[*bytes >> 4];
-    *text++ = digits[*bytes++ & 15];
-  }
-  *text = '\0';
-}
-
-static bool
-bytes_from_hex (uint8_t *bytes, size_t count, const char *text)
-{
-  static const char digits[] = "0123456789abcdef";
-  size_t i;
-
-  if (text == NULL || strlen (text) != 2 * count ||
-      strspn (text, digits) != 2 * count)
-    return false;
-  for (i = 0; i < count; ++i)
-    bytes[i] = (strchr (digits, text[2 * i]) - digits) << 4 |
-      (strchr (digits, text[2 * i + 1]) - digits);
-  return true;
-}
 
 static bool
 take_number (const json_t *object, const char *key, uint64_t *number)
@@ -120,6 +94,7 @@ static bool
 take_part (struct manifest *manifest, const json_t *value,
            struct part *part)
 {
+  const char *digest = json_string_value (json_object_get (value, "digest"));
   const uint64_t before = manifest->count == 0 ? 0
     : manifest->parts[manifest->count - 1].offset +
     manifest->parts[manifest->count - 1].length;
@@ -131,8 +106,8 @@ take_part (struct manifest *manifest, const json_t *value,
   part->zeros = json_is_true (json_object_get (value, "zeros"));
   if (!part->zeros &&
       (part->length > manifest->part_size ||
-       !bytes_from_hex (part->digest, DIGEST_SIZE, json_string_value
-                        (json_object_get (value, "digest")))))
+       (digest == NULL ||
+        !hex_to_bytes (part->digest, DIGEST_SIZE, digest))))
     return false;
   return part->length > 0 && part->offset >= before &&
     is_aligned (part->offset, manifest->part_size) &&

@@ -18,7 +18,4 @@ int manifest_from_json (struct manifest *manifest, const json_t *root,
 /* The text, to be freed.  NULL if out of memory. */
 char *manifest_to_json (const struct manifest *manifest);
 
-/* Digits of bytes, and a zero: 2 * count + 1 characters. */
-void hex_from_bytes (char *text, const uint8_t *bytes, size_t count);
-
 #endif /* VDISK_EXPORT_MANIFEST_JSON_H */

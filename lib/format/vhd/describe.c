@@ -49,9 +49,9 @@ json_code (const uint8_t code[4])
 static json_t *
 json_uuid (const uint8_t *uuid)
 {
-  char text[VHD_UUID_TEXT_SIZE];
+  char text[UUID_TEXT_SIZE];
 
-  return json_string (vhd_uuid_text (uuid, text));
+  return json_string (uuid_text (uuid, text));
 }
 
 static json_t *

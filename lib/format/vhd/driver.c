@@ -17,6 +17,7 @@
 #include "source/source.h"
 #include "util/align.h"
 #include "util/minmax.h"
+#include "util/uuid.h"
 
 /* A fixed disk has no blocks: what allocates is the file system under it,
  * mostly by this much. */
@@ -136,7 +137,7 @@ vhd_open (struct layer *layer, struct vdisk_error *error)
   layer->state = vhd;
   if (vhd_read_footer (layer, &vhd->footer, error) == -1)
     return -1;
-  vhd_uuid_text (vhd->footer.uuid, layer->uuid);
+  uuid_text (vhd->footer.uuid, layer->uuid);
   layer->time_stamp = VHD_EPOCH + (int64_t) vhd->footer.time_stamp;
   layer->size = vhd_disk_size (&vhd->footer, layer->options->size);
   layer->preferred_size = PREFERRED_SIZE;

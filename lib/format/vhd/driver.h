@@ -15,6 +15,7 @@
 #include "map/interval.h"
 #include "layer.h"
 #include "options.h"
+#include "util/uuid.h"
 #include "vdisk.h"
 
 struct check_report;
@@ -120,15 +121,6 @@ int vhd_read_header (const struct layer *layer, const struct footer *footer,
 int vhd_check_header_size (const struct layer *layer,
                            const struct dynamic_header *header,
                            struct vdisk_error *error);
-
-/* uuid.c */
-
-/* Room for a UUID as 8-4-4-4-12 digits. */
-#define VHD_UUID_TEXT_SIZE LAYER_UUID_SIZE
-
-bool vhd_uuid_is_null (const uint8_t *uuid);
-const char *vhd_uuid_text (const uint8_t *uuid,
-                           char text[VHD_UUID_TEXT_SIZE]);
 
 /* footer.c */
 

@@ -147,7 +147,7 @@ warn_of_difference (const struct layer *layer,
                     const struct vhd_footers *footers)
 {
   const struct vhd_footer *end = &footers->end, *copy = &footers->copy;
-  char text[256] = "", uuid[VHD_UUID_TEXT_SIZE], other[VHD_UUID_TEXT_SIZE];
+  char text[256] = "", uuid[UUID_TEXT_SIZE], other[UUID_TEXT_SIZE];
   size_t used = 0;
 
   if (get_be64 (copy->current_size) != get_be64 (end->current_size))
@@ -160,8 +160,8 @@ warn_of_difference (const struct layer *layer,
                       get_be32 (end->type));
   if (memcmp (copy->uuid, end->uuid, sizeof copy->uuid) != 0)
     used += snprintf (text + used, sizeof text - used, ", UUID %s and not %s",
-                      vhd_uuid_text (copy->uuid, uuid),
-                      vhd_uuid_text (end->uuid, other));
+                      uuid_text (copy->uuid, uuid),
+                      uuid_text (end->uuid, other));
   if (used > 0)
     layer_warn (layer, "footer copy: %s: using the footer at the end of the "
                 "file", text + 2);

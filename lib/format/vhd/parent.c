@@ -21,6 +21,7 @@
 #include "format/format.h"
 #include "source/source.h"
 #include "util/checked.h"
+#include "util/hex.h"
 #include "util/minmax.h"
 #include "util/utf16.h"
 
@@ -28,35 +29,14 @@
 _Static_assert (VHD_NAME_SIZE == VHD_LOCATOR_SIZE_MAX / 2 * 3 + 1,
                 "size of names");
 
-static int
-hex_digit (char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that an escape ("%2f") stands for, or -1 if this is none. */
-static int
-escape_value (const char *p)
-{
-  int high, low;
-
-  if (p[0] != '%' || (high = hex_digit (p[1])) == -1 ||
-      (low = hex_digit (p[2])) == -1)
-    return -1;
-  return high << 4 | low;
-}
-
-/* In place.  A '%' that starts no escape stays. */
+/* In place.  A '%' that starts no escape ("%2f") stays. */
 static void
 percent_decode (char *text)
 {
   char *to = text;
 
   while (*text) {
-    int value = escape_value (text);
+    int value = *text == '%' ? hex_byte (text + 1) : -1;
 
     *to++ = value == -1 ? *text : value;
     text += value == -1 ? 1 : 3;
@@ -267,9 +247,9 @@ vhd_read_parent (struct layer *layer, const struct dynamic_header *header,
   layer->backing.role = "parent";
   /* Xen's raw parents have no other mark. */
   layer->backing.format = &format_raw;
-  if (!vhd_uuid_is_null (header->parent_uuid)) {
+  if (!uuid_is_null (header->parent_uuid)) {
     layer->backing.format = &format_vhd;
-    vhd_uuid_text (header->parent_uuid, layer->parent_uuid);
+    uuid_text (header->parent_uuid, layer->parent_uuid);
   }
   for (i = 0; i < sizeof order / sizeof order[0]; ++i)
     for (n = 0; n < VHD_LOCATORS; ++n)
@@ -290,7 +270,7 @@ vhd_accept_parent (const struct layer *child, const struct layer *parent,
 {
   const struct vhd *vhd = child->state;
   const struct footer *footer;
-  char expected[VHD_UUID_TEXT_SIZE], found[VHD_UUID_TEXT_SIZE];
+  char expected[UUID_TEXT_SIZE], found[UUID_TEXT_SIZE];
 
   if (parent->format != &format_vhd)
     return 0;
@@ -298,9 +278,9 @@ vhd_accept_parent (const struct layer *child, const struct layer *parent,
   if (memcmp (vhd->parent_uuid, footer->uuid, sizeof footer->uuid) != 0)
     return layer_error (child, error, EINVAL,
                         "header: parent UUID %s, but %s has UUID %s",
-                        vhd_uuid_text (vhd->parent_uuid, expected),
+                        uuid_text (vhd->parent_uuid, expected),
                         parent->source->name,
-                        vhd_uuid_text (footer->uuid, found));
+                        uuid_text (footer->uuid, found));
   /* Windows rewrites the parent's.  Xen's tools record here when the file
    * was modified, which is never what the parent's footer says. */
   if (vhd->parent_time_stamp != footer->time_stamp &&

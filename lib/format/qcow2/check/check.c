@@ -64,11 +64,12 @@
 #include "util/align.h"
 #include "util/minmax.h"
 
-/* Mark the clusters of the window whose refcount is recorded as 1. */
-static int
-load_refcounts (struct qcow2_walk *walk)
+int
+qcow2_for_each_refcount (struct qcow2_walk *walk,
+                         void (*take) (struct qcow2_walk *walk,
+                                       uint64_t index, uint64_t refcount))
 {
-  struct qcow2_counts *counts = &walk->counts;
+  const struct qcow2_counts *counts = &walk->counts;
   uint64_t numbers[QCOW2_REFCOUNT_RUN];
   uint64_t done;
   bool known;
@@ -80,11 +81,17 @@ load_refcounts (struct qcow2_walk *walk)
                               walk->error);
     if (n == -1)
       return -1;
-    for (i = 0; i < n; ++i)
-      if (numbers[i] == 1)
-        qcow2_counts_mark (counts, done + i, QCOW2_MARK_ONCE);
+    for (i = 0; i < n && known; ++i)
+      take (walk, done + i, numbers[i]);
   }
   return 0;
+}
+
+static void
+mark_once (struct qcow2_walk *walk, uint64_t index, uint64_t refcount)
+{
+  if (refcount == 1)
+    qcow2_counts_mark (&walk->counts, index, QCOW2_MARK_ONCE);
 }
 
 static void
@@ -172,7 +179,7 @@ check_window (struct qcow2_walk *walk)
 {
   walk->first = walk->window == 0;
   qcow2_counts_start (&walk->counts, walk->window, walk->slots);
-  if (load_refcounts (walk) == -1)
+  if (qcow2_for_each_refcount (walk, mark_once) == -1)
     return -1;
   use_areas (walk);
   if (qcow2_use_roots (walk) == -1 ||

@@ -129,11 +129,6 @@ int qcow2_check_copied (struct qcow2_walk *walk,
                         const struct qcow2_place *place, uint64_t offset,
                         uint32_t set, uint32_t clear);
 
-/* How many of 'count' bytes from 'offset' on are known to be zeros without
- * reading them: a hole of the image file, or beyond its end. */
-int qcow2_find_hole (struct qcow2_walk *walk, uint64_t offset,
-                     uint64_t count, uint64_t *length);
-
 /* header.c: find areas, roots and recorded refcounts. */
 int qcow2_check_header (struct qcow2_walk *walk);
 
@@ -175,6 +170,13 @@ int qcow2_use_l2 (struct qcow2_walk *walk, struct qcow2_l2 *l2);
 
 /* Count the clusters that its entries refer to. */
 int qcow2_walk_l2 (struct qcow2_walk *walk, struct qcow2_l2 *l2);
+
+/* check.c: call 'take' for the recorded refcount of each cluster of the
+ * window that can be known; 'index' is its place in the window. */
+int qcow2_for_each_refcount (struct qcow2_walk *walk,
+                             void (*take) (struct qcow2_walk *walk,
+                                           uint64_t index,
+                                           uint64_t refcount));
 
 /* compare.c */
 

@@ -77,20 +77,5 @@ compare_cluster (struct qcow2_walk *walk, uint64_t index, uint64_t refcount)
 int
 qcow2_compare (struct qcow2_walk *walk)
 {
-  const struct qcow2_counts *counts = &walk->counts;
-  uint64_t numbers[QCOW2_REFCOUNT_RUN];
-  uint64_t done;
-  bool known;
-  int i, n;
-
-  for (done = 0; done < counts->size; done += n) {
-    n = qcow2_refcounts_read (&walk->refcounts, counts->first + done,
-                              counts->size - done, numbers, &known,
-                              walk->error);
-    if (n == -1)
-      return -1;
-    for (i = 0; i < n && known; ++i)
-      compare_cluster (walk, done + i, numbers[i]);
-  }
-  return 0;
+  return qcow2_for_each_refcount (walk, compare_cluster);
 }

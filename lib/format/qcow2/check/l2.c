@@ -248,8 +248,8 @@ qcow2_walk_l2 (struct qcow2_walk *walk, struct qcow2_l2 *l2)
     return 0;
   walk->first_window = UINT32_MAX;
   walk->last_window = 0;
-  if (qcow2_find_hole (walk, l2->offset, walk->layer->cluster_size,
-                       &hole) == -1)
+  if (source_zeros (walk->layer->source, l2->offset,
+                    walk->layer->cluster_size, &hole, walk->error) == -1)
     return -1;
   if (hole < walk->layer->cluster_size) {
     t.guest = t.place.guest;

@@ -121,7 +121,8 @@ qcow2_read_root (struct qcow2_walk *walk, const struct qcow2_root *root,
     const uint64_t offset = root->offset + done * sizeof (be64);
 
     count = root->entries - done;
-    if (qcow2_find_hole (walk, offset, count * sizeof (be64), &hole) == -1)
+    if (source_zeros (walk->layer->source, offset, count * sizeof (be64),
+                      &hole, walk->error) == -1)
       return -1;
     if (hole >= sizeof (be64)) {
       count = hole / sizeof (be64);

@@ -195,26 +195,3 @@ qcow2_check_copied (struct qcow2_walk *walk,
   }
   return 0;
 }
-
-int
-qcow2_find_hole (struct qcow2_walk *walk, uint64_t offset, uint64_t count,
-                 uint64_t *length)
-{
-  struct source *source = walk->layer->source;
-  enum vdisk_kind kind;
-
-  *length = count;
-  if (offset >= source->size)
-    return 0;
-  *length = 0;
-  if (!source->sparse)
-    return 0;
-  if (source_extent (source, offset, length, &kind, walk->error) == -1)
-    return -1;
-  if (kind == VDISK_DATA)
-    *length = 0;
-  else if (*length == source->size - offset)
-    *length = count;
-  *length = min_u64 (*length, count);
-  return 0;
-}

@@ -164,26 +164,6 @@ check_l2 (struct walk *walk, struct table *l1, uint64_t index,
   return 0;
 }
 
-/* How many entries from 'offset' on, of 'count', are known to be 0
- * because the file has a hole there. */
-static int
-find_hole (const struct walk *walk, uint64_t offset, uint64_t count,
-           uint64_t *zeros)
-{
-  struct source *source = walk->layer->source;
-  enum vdisk_kind kind;
-  uint64_t length;
-
-  *zeros = 0;
-  if (!source->sparse || offset >= source->size)
-    return 0;
-  if (source_extent (source, offset, &length, &kind, walk->error) == -1)
-    return -1;
-  if (kind != VDISK_DATA)
-    *zeros = min_u64 (length / QED_ENTRY_SIZE, count);
-  return 0;
-}
-
 /* Call 'take' for each entry that is not 0. */
 static int
 read_table (struct walk *walk, struct table *table,
@@ -192,13 +172,16 @@ read_table (struct walk *walk, struct table *table,
 {
   const uint64_t entries = walk->qed->table_entries;
   le64 piece[PIECE_SIZE / sizeof (le64)];
-  uint64_t done, i, count, entry;
+  uint64_t done, i, count, entry, hole;
 
   for (done = 0; done < entries; done += count) {
     const uint64_t offset = table->offset + done * QED_ENTRY_SIZE;
 
-    if (find_hole (walk, offset, entries - done, &count) == -1)
+    if (source_zeros (walk->layer->source, offset,
+                      (entries - done) * QED_ENTRY_SIZE, &hole,
+                      walk->error) == -1)
       return -1;
+    count = hole / QED_ENTRY_SIZE;
     if (count > 0)
       continue;
     count = min_u64 (entries - done, PIECE_SIZE / sizeof (le64));

@@ -112,18 +112,18 @@ check_parent (struct vhd_walk *walk)
 {
   const struct footer *footer = &walk->vhd->footer;
   const uint8_t *uuid = walk->header.parent_uuid;
-  char text[VHD_UUID_TEXT_SIZE];
+  char text[UUID_TEXT_SIZE];
   size_t i;
 
   if (footer->type != VHD_DIFFERENCING)
     return 0;
   if (memcmp (uuid, footer->uuid, sizeof footer->uuid) == 0)
     report_finding (walk->report, VDISK_ERROR, "header: parent UUID %s is that "
-                    "of the disk itself", vhd_uuid_text (uuid, text));
-  else if (vhd_uuid_is_null (uuid) && !vhd_creator_is_xen (footer))
+                    "of the disk itself", uuid_text (uuid, text));
+  else if (uuid_is_null (uuid) && !vhd_creator_is_xen (footer))
     report_finding (walk->report, VDISK_WARNING, "header: parent UUID %s, "
                     "which means a raw parent to Xen's tools only",
-                    vhd_uuid_text (uuid, text));
+                    uuid_text (uuid, text));
   for (i = 0; i < VHD_LOCATORS; ++i)
     if (check_locator (walk, i) == -1)
       return -1;
