@@ -599,6 +599,40 @@ START_TEST (test_random_overlaps)
 }
 END_TEST
 
+/* The same with bitmaps of two sectors, in which other blocks can start. */
+START_TEST (test_random_large_bitmaps)
+{
+  enum { BLOCKS = 4, BYTES = 4 << 20, LENGTH = BYTES / 512 + 2 };
+  uint64_t seed = _i + 1, bad, mapped;
+  uint32_t sectors[BLOCKS], i, j;
+  struct vhd_image image;
+  struct layer *layer;
+
+  vhd_image_init (&image, VHD_DYNAMIC, BLOCKS * (uint64_t) BYTES - 2048,
+                  BYTES);
+  vhd_image_append (&image, 40 * 512);
+  memset (image.bytes + 6 * 512, 0xff, 40 * 512);
+  for (i = 0; i < BLOCKS; ++i) {
+    sectors[i] = 6 + next_random (&seed) % 16;
+    vhd_image_bat (&image)[i] = to_be32 (sectors[i]);
+  }
+  layer = vhd_image_open (&image, NULL);
+  for (i = 0; i < BLOCKS; ++i) {
+    struct interval_list list = { 0 };
+
+    for (j = bad = 0; j < BLOCKS; ++j)
+      bad |= j != i && sectors[j] < sectors[i] + 2 &&
+        sectors[i] < sectors[j] + LENGTH - (j == BLOCKS - 1 ? 4 : 0);
+    mapped = format_vhd.map (layer, i * (uint64_t) BYTES, 512, &list,
+                             NULL) == 0;
+    ck_assert_msg (mapped != bad, "seed %d, block %" PRIu32, _i + 1, i);
+    interval_list_free (&list);
+  }
+  layer_close (layer);
+  vhd_image_free (&image);
+}
+END_TEST
+
 /* --- Bytes in absent sectors ------------------------------------------ */
 
 #define LYING(block) \
@@ -772,6 +806,7 @@ main (void)
   tcase_add_test (tc, test_data_over_footer);
   tcase_add_test (tc, test_data_over_part);
   tcase_add_loop_test (tc, test_random_overlaps, 0, 200);
+  tcase_add_loop_test (tc, test_random_large_bitmaps, 0, 200);
   tcase_add_loop_test (tc, test_lying_bitmaps, 0, LEN (lying));
   tcase_add_test (tc, test_faulty);
   tcase_add_loop_test (tc, test_faulty_overlap, 4, 6);

@@ -46,6 +46,9 @@ struct vhd_index {
   _Atomic enum state state;
   struct slot *slots;           /* with one before the first and one after
                                    the last, which are empty */
+  uint32_t *seconds;            /* as 'low', of the next block that starts in
+                                   each; NULL: bitmaps have one sector, in
+                                   which no other block can start */
   uint32_t slot_sectors;
   bool has_part;                /* the last block of the disk ends with it,
                                    and is in no slot: */
@@ -69,6 +72,7 @@ vhd_index_free (struct vhd_index *index)
     return;
   pthread_mutex_destroy (&index->lock);
   free (index->slots);
+  free (index->seconds);
   free (index);
 }
 
@@ -155,26 +159,40 @@ is_near_another (const struct slot *slot, uint32_t within)
     (after != 0 && after < within);
 }
 
+/* Note a block that starts in a slot. */
+static void
+put (struct vhd_index *index, struct slot *slot, uint32_t within)
+{
+  uint32_t *second = index->seconds ? &index->seconds[slot - index->slots]
+    : NULL;
+  const uint32_t low = slot->low & ~TWICE;
+
+  if (low == within)
+    slot->low |= TWICE;
+  else if (low == 0 || within < low) {
+    slot->low = within;
+    if (second)
+      *second = low;
+  }
+  else if (second && (*second == 0 || within < *second))
+    *second = within;
+  slot->high = max_u64 (slot->high, within);
+}
+
 static int
 insert (void *opaque, uint64_t number, uint32_t sector)
 {
   struct filling *filling = opaque;
   struct slot *slot;
-  uint32_t within, low;
+  uint32_t within;
 
   if (!vhd_has_place (filling->layer, sector))
     return 0;
   slot = slot_of (filling->index, sector, &within);
   if (is_near_another (slot, within))
     filling->overlaps = true;
-  if (take_part (filling, number, sector))
-    return 0;
-  low = slot->low & ~TWICE;
-  if (low == within)
-    slot->low |= TWICE;
-  else if (low == 0 || within < low)
-    slot->low = within;
-  slot->high = max_u64 (slot->high, within);
+  if (!take_part (filling, number, sector))
+    put (filling->index, slot, within);
   return 0;
 }
 
@@ -208,8 +226,22 @@ static void
 drop_slots (struct vhd_index *index)
 {
   free (index->slots);
+  free (index->seconds);
   index->slots = NULL;
+  index->seconds = NULL;
   index->has_part = false;
+}
+
+static int
+make_slots (struct vhd_index *index, uint64_t slots, bool seconds)
+{
+  index->slots = calloc (slots + 2, sizeof *index->slots);
+  if (seconds)
+    index->seconds = calloc (slots + 2, sizeof *index->seconds);
+  if (index->slots && (index->seconds || !seconds))
+    return 0;
+  drop_slots (index);
+  return -1;
 }
 
 static int
@@ -231,8 +263,7 @@ make (const struct layer *layer, struct vhd_index *index,
   index->slot_sectors = (vhd->bitmap_size + block_size) / VHD_SECTOR_SIZE;
   slots = file_sectors / index->slot_sectors + 1;
   if (slots <= VHD_INDEX_SLOTS_MAX && entries <= VHD_INDEX_ENTRIES_MAX) {
-    index->slots = calloc (slots + 2, sizeof *index->slots);
-    if (index->slots == NULL)
+    if (make_slots (index, slots, filling.bitmap_sectors > 1) == -1)
       return error_no_memory (error, layer->source->name);
     if (fill (&filling, entries, error) == -1) {
       drop_slots (index);
@@ -262,6 +293,19 @@ make_once (const struct layer *layer, struct vhd_index *index,
 
 /* --- Asking it ---------------------------------------------------------- */
 
+/* Where the first block after 'within' starts in a slot; 0 if there is none,
+ * or if that does not matter. */
+static uint32_t
+next_in_slot (const struct vhd_index *index, const struct slot *slot,
+              uint32_t within)
+{
+  const uint32_t low = slot->low & ~TWICE;
+
+  if (low > within)
+    return low;
+  return index->seconds ? index->seconds[slot - index->slots] : 0;
+}
+
 /* Where another block starts that the bitmap of block 'number' lies in;
  * VHD_BAT_UNUSED if in none. */
 static uint32_t
@@ -272,6 +316,7 @@ find_other (const struct vhd_index *index, uint64_t number, uint32_t sector,
   const struct slot *slot = slot_of (index, sector, &within);
   const uint32_t start = sector - within;       /* and 1: of the slot */
   const uint32_t low = slot->low & ~TWICE, after = slot[1].low & ~TWICE;
+  const uint32_t next = next_in_slot (index, slot, within);
   const bool in_slot = !index->has_part || number != index->part_number;
 
   if (low != 0 && low < within)
@@ -280,8 +325,8 @@ find_other (const struct vhd_index *index, uint64_t number, uint32_t sector,
     return sector;
   if (slot[-1].high > within)
     return start + slot[-1].high - index->slot_sectors;
-  if (slot->high > within && slot->high < within + bitmap_sectors)
-    return start + slot->high;
+  if (next > within && next < within + bitmap_sectors)
+    return start + next;
   if (after != 0 && index->slot_sectors + after < within + bitmap_sectors)
     return start + index->slot_sectors + after;
   if (in_slot && index->has_part &&
