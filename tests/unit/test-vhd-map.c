@@ -567,6 +567,27 @@ START_TEST (test_data_over_part)
 }
 END_TEST
 
+/* A locator without data lies nowhere. */
+START_TEST (test_empty_locator)
+{
+  struct vhd_image image;
+  struct vhd_dynamic_header *header;
+  uint32_t sector;
+
+  vhd_image_init (&image, VHD_DIFFERENCING, 4096, 4096);
+  vhd_image_add_path (&image, 0, VHD_LOCATOR_W2RU, "parent.vhd");
+  sector = vhd_image_add_block (&image, 0, NULL);
+  header = vhd_image_header (&image);
+  header->locators[1] = (struct vhd_locator) {
+    .code = to_be32 (VHD_LOCATOR_W2KU),
+    .data_offset = to_be64 ((uint64_t) sector * VHD_SECTOR_SIZE + 100),
+  };
+  vhd_image_fix (&image);
+  check_vhd_map (&image, 0, 4096, "data 0+4096@4096");
+  vhd_image_free (&image);
+}
+END_TEST
+
 /* A model that compares each block with each other. */
 START_TEST (test_random_overlaps)
 {
@@ -805,6 +826,7 @@ main (void)
   tcase_add_loop_test (tc, test_overlaps, 0, LEN (overlaps));
   tcase_add_test (tc, test_data_over_footer);
   tcase_add_test (tc, test_data_over_part);
+  tcase_add_test (tc, test_empty_locator);
   tcase_add_loop_test (tc, test_random_overlaps, 0, 200);
   tcase_add_loop_test (tc, test_random_large_bitmaps, 0, 200);
   tcase_add_loop_test (tc, test_lying_bitmaps, 0, LEN (lying));

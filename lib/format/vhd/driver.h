@@ -252,7 +252,8 @@ int vhd_read_bitmap (const struct layer *layer, void *buffer, size_t count,
 struct vhd_index *vhd_index_new (void);
 void vhd_index_free (struct vhd_index *index);
 
-/* Note what lies there; the range is in the file, 'name' stays. */
+/* Note what lies there, if it has a size; the range is in the file, 'name'
+ * stays. */
 void vhd_add_structure (struct vhd *vhd, const char *name, uint64_t offset,
                         uint64_t size);
 

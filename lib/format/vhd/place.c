@@ -80,9 +80,10 @@ void
 vhd_add_structure (struct vhd *vhd, const char *name, uint64_t offset,
                    uint64_t size)
 {
-  vhd->structures[vhd->structure_count++] = (struct vhd_structure) {
-    .name = name, .offset = offset, .end = offset + size,
-  };
+  if (size > 0)
+    vhd->structures[vhd->structure_count++] = (struct vhd_structure) {
+      .name = name, .offset = offset, .end = offset + size,
+    };
 }
 
 const struct vhd_structure *
