@@ -554,6 +554,12 @@ void vdisk_output_close (struct vdisk_output *output);
 /* The size of the file. */
 uint64_t vdisk_output_size (const struct vdisk_output *output);
 
+/* Where the file is best cut in two, at or before 'offset': what is read in
+ * pieces from one such place to another costs least, since a block and its
+ * checksum, say, are read together then. */
+uint64_t vdisk_output_cut (const struct vdisk_output *output,
+                           uint64_t offset);
+
 /* Read exactly 'count' bytes of the file at 'offset'.  Reading past its end is
  * EINVAL.  Returns 0, or -1: then the contents of 'buffer' mean nothing. */
 int vdisk_output_pread (struct vdisk_output *output, void *buffer,

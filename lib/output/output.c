@@ -295,6 +295,19 @@ region_at (const struct vdisk_output *output, uint64_t offset)
   return &output->regions[low];
 }
 
+uint64_t
+vdisk_output_cut (const struct vdisk_output *output, uint64_t offset)
+{
+  const struct output_region *region;
+
+  if (offset >= output->size)
+    return output->size;
+  region = region_at (output, offset);
+  return region->kind == REGION_UNITS
+    ? offset - (offset - region->offset) % output_unit_stride (region)
+    : offset;
+}
+
 int
 vdisk_output_pread (struct vdisk_output *output, void *buffer, size_t count,
                     uint64_t offset, struct vdisk_error *error)

@@ -24,10 +24,12 @@ typedef int output_fill (const struct vdisk_output *output,
                          size_t count, uint64_t offset,
                          struct vdisk_error *error);
 
-/* Compute all bytes that stand before a stored unit, or after it. */
+/* Compute all bytes that stand before a stored unit, or after it.  'data' is
+ * what the file has of the unit itself, or NULL: nobody has read it. */
 typedef int output_frame (const struct vdisk_output *output,
                           const struct output_region *region, uint64_t unit,
-                          uint8_t *bytes, struct vdisk_error *error);
+                          const uint8_t *data, uint8_t *bytes,
+                          struct vdisk_error *error);
 
 enum region_kind {
   REGION_HOLE,                  /* zeros, of which nothing needs be written */
@@ -46,7 +48,7 @@ struct output_region {
   /* REGION_UNITS: of each there are 'before' bytes, the unit, and 'after'
    * bytes.  The last unit of the disk takes 'last_length' in the file; what
    * lies beyond the end of the disk is zeros. */
-  const struct unit_index *index;
+  struct unit_index *index;
   uint32_t before, after;
   uint64_t last_length;
   output_frame *frame_before, *frame_after;
@@ -134,13 +136,20 @@ int output_read_units (const struct vdisk_output *output,
                        size_t count, uint64_t offset,
                        struct vdisk_error *error);
 
+/* How many bytes a unit takes, with what frames it. */
+static inline uint64_t
+output_unit_stride (const struct output_region *region)
+{
+  return region->before + unit_index_unit_size (region->index) +
+    region->after;
+}
+
 /* Where stored unit number 'rank' is in the file. */
 static inline uint64_t
 output_unit_offset (const struct output_region *region, uint64_t rank)
 {
   return region->offset + region->before +
-    rank * (region->before + unit_index_unit_size (region->index) +
-            region->after);
+    rank * output_unit_stride (region);
 }
 
 #endif /* VDISK_OUTPUT_H */

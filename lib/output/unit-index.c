@@ -4,11 +4,21 @@
 #include "output/unit-index.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "util/align.h"
 #include "util/error.h"
 #include "util/minmax.h"
+
+/* Where reads in order go on, each from where the last one began, so that
+ * they do not walk over each step from its start.  Several may be under way
+ * at different places. */
+#define POSITIONS 16
+
+struct position {
+  uint64_t unit, rank;
+};
 
 struct unit_index {
   struct unit_runs runs;
@@ -17,6 +27,8 @@ struct unit_index {
   uint64_t steps;
   uint64_t *counts;             /* how many are stored before step i; one
                                    more than there are steps */
+  pthread_mutex_t lock;         /* of what follows */
+  struct position positions[POSITIONS]; /* of a step i in slot i % POSITIONS */
 };
 
 /* --- Making it ---------------------------------------------------------- */
@@ -63,6 +75,7 @@ unit_index_new (struct vdisk *disk, uint64_t unit_size, enum unit_rule rule,
 
   if (index == NULL)
     goto no_memory;
+  pthread_mutex_init (&index->lock, NULL);
   unit_runs_init (&index->runs, disk, unit_size, rule);
   index->step_bits = unit_runs_step_bits (&index->runs);
   index->steps = divide_up (index->runs.units,
@@ -87,8 +100,10 @@ unit_index_new (struct vdisk *disk, uint64_t unit_size, enum unit_rule rule,
 void
 unit_index_free (struct unit_index *index)
 {
-  if (index)
-    free (index->counts);
+  if (index == NULL)
+    return;
+  pthread_mutex_destroy (&index->lock);
+  free (index->counts);
   free (index);
 }
 
@@ -178,38 +193,77 @@ pass_run (void *opaque, const struct unit_run *run)
   return 0;
 }
 
+/* The last known place in a step from which a unit can be looked for. */
+static struct position
+recall (struct unit_index *index, uint64_t step, uint64_t rank)
+{
+  struct position found;
+
+  pthread_mutex_lock (&index->lock);
+  found = index->positions[step % POSITIONS];
+  pthread_mutex_unlock (&index->lock);
+  if (found.unit >> index->step_bits == step && found.rank <= rank &&
+      found.rank >= index->counts[step])
+    return found;
+  return (struct position) {
+    .unit = step << index->step_bits, .rank = index->counts[step],
+  };
+}
+
+static void
+remember (struct unit_index *index, uint64_t step, uint64_t unit,
+          uint64_t rank)
+{
+  pthread_mutex_lock (&index->lock);
+  index->positions[step % POSITIONS] = (struct position) {
+    .unit = unit, .rank = rank,
+  };
+  pthread_mutex_unlock (&index->lock);
+}
+
 int
-unit_index_select (const struct unit_index *index, uint64_t rank,
-                   uint64_t *unit, struct vdisk_error *error)
+unit_index_select (struct unit_index *index, uint64_t rank, uint64_t *unit,
+                   struct vdisk_error *error)
 {
   const uint64_t step = find_step (index, rank);
-  struct selecting selecting = { .left = rank - index->counts[step] };
+  const struct position from = recall (index, step, rank);
+  struct selecting selecting = { .left = rank - from.rank };
   const uint64_t end = min_u64 (index->runs.units,
                                 (step + 1) << index->step_bits);
 
-  if (unit_runs_walk (&index->runs, step << index->step_bits, end, pass_run,
-                      &selecting, error) == -1)
+  if (unit_runs_walk (&index->runs, from.unit, end, pass_run, &selecting,
+                      error) == -1)
     return -1;
   if (!selecting.is_found)
     return error_set (error, EIO, "%s: the map has changed while it was read",
                       vdisk_layer_file (index->runs.disk, 0));
   *unit = selecting.unit;
+  remember (index, step, selecting.unit, rank);
   return 0;
 }
+
+struct taking {
+  struct unit_run *runs;
+  size_t room, count;
+};
 
 static int
 take_run (void *opaque, const struct unit_run *run)
 {
-  *(struct unit_run *) opaque = *run;
-  return 1;
+  struct taking *taking = opaque;
+
+  taking->runs[taking->count++] = *run;
+  return taking->count == taking->room;
 }
 
 int
-unit_index_next_run (const struct unit_index *index, uint64_t from,
-                     uint64_t end, struct unit_run *run,
-                     struct vdisk_error *error)
+unit_index_next_runs (const struct unit_index *index, uint64_t from,
+                      uint64_t end, struct unit_run *runs, size_t *count,
+                      struct vdisk_error *error)
 {
-  run->count = 0;
+  struct taking taking = { .runs = runs, .room = *count };
+  int r;
+
   end = min_u64 (end, index->runs.units);
   /* Pass over steps in which nothing is stored. */
   while (from < end) {
@@ -219,5 +273,18 @@ unit_index_next_run (const struct unit_index *index, uint64_t from,
       break;
     from = (step + 1) << index->step_bits;
   }
-  return unit_runs_walk (&index->runs, from, end, take_run, run, error);
+  r = unit_runs_walk (&index->runs, from, end, take_run, &taking, error);
+  *count = taking.count;
+  return r;
+}
+
+int
+unit_index_next_run (const struct unit_index *index, uint64_t from,
+                     uint64_t end, struct unit_run *run,
+                     struct vdisk_error *error)
+{
+  size_t count = 1;
+
+  run->count = 0;
+  return unit_index_next_runs (index, from, end, run, &count, error);
 }

@@ -10,6 +10,7 @@
 #define VDISK_UNIT_INDEX_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "output/unit-runs.h"
@@ -39,7 +40,7 @@ int unit_index_rank (const struct unit_index *index, uint64_t unit,
 
 /* The unit that is stored as number 'rank', which is less than the number of
  * those stored.  -1 with an error. */
-int unit_index_select (const struct unit_index *index, uint64_t rank,
+int unit_index_select (struct unit_index *index, uint64_t rank,
                        uint64_t *unit, struct vdisk_error *error);
 
 /* The first run of stored units in [from, end): those that follow each
@@ -47,5 +48,11 @@ int unit_index_select (const struct unit_index *index, uint64_t rank,
 int unit_index_next_run (const struct unit_index *index, uint64_t from,
                          uint64_t end, struct unit_run *run,
                          struct vdisk_error *error);
+
+/* The same of the first runs, at most *count of them, which is then how many
+ * there are. */
+int unit_index_next_runs (const struct unit_index *index, uint64_t from,
+                          uint64_t end, struct unit_run *runs, size_t *count,
+                          struct vdisk_error *error);
 
 #endif /* VDISK_UNIT_INDEX_H */

@@ -55,18 +55,11 @@ struct units_read {
   struct vdisk_error *error;
 };
 
-static uint64_t
-stride_of (const struct output_region *region)
-{
-  return region->before + unit_index_unit_size (region->index) +
-    region->after;
-}
-
 /* Read the part of [start, start + length), of the region, that is wanted,
- * of what frames a unit. */
+ * of what frames a unit.  'data': see output_frame. */
 static int
 read_frame (const struct units_read *read, uint64_t start, uint32_t length,
-            output_frame *frame, uint64_t unit)
+            output_frame *frame, uint64_t unit, const uint8_t *data)
 {
   const uint64_t from = max_u64 (start, read->offset);
   const uint64_t to = min_u64 (start + length, read->end);
@@ -77,7 +70,8 @@ read_frame (const struct units_read *read, uint64_t start, uint32_t length,
   bytes = malloc (length);
   if (bytes == NULL)
     return error_no_memory (read->error, "output");
-  if (frame (read->output, read->region, unit, bytes, read->error) == -1)
+  if (frame (read->output, read->region, unit, data, bytes,
+             read->error) == -1)
     return -1;
   memcpy (read->buffer + (from - read->offset), bytes + (from - start),
           to - from);
@@ -120,17 +114,20 @@ static int
 read_unit (const struct units_read *read, uint64_t rank, uint64_t unit)
 {
   const struct output_region *region = read->region;
-  const uint64_t start = rank * stride_of (region);
+  const uint64_t start = rank * output_unit_stride (region);
   const uint64_t length = unit_length (region, unit);
   const uint64_t data = start + region->before;
+  const bool is_whole = read->offset <= data && data + length <= read->end;
+  const uint8_t *bytes = is_whole ? read->buffer + (data - read->offset)
+    : NULL;
 
-  if (read_frame (read, start, region->before, region->frame_before,
-                  unit) == -1 ||
-      read_guest (read, data, length,
-                  unit * unit_index_unit_size (region->index)) == -1)
+  if (read_guest (read, data, length,
+                  unit * unit_index_unit_size (region->index)) == -1 ||
+      read_frame (read, start, region->before, region->frame_before, unit,
+                  bytes) == -1)
     return -1;
   return read_frame (read, data + length, region->after,
-                     region->frame_after, unit);
+                     region->frame_after, unit, bytes);
 }
 
 /* Read the wanted part of a run of units, the first of which is number
@@ -154,23 +151,27 @@ read_run (const struct units_read *read, uint64_t rank,
   return 0;
 }
 
+/* Runs are found so many at a time, with one walk over the map. */
+#define RUNS 64
+
 /* Find stored units from 'unit' on, of which about so many are wanted: to
  * look for the end of a run that goes on much longer would cost more than
  * to read it. */
 static int
-find_run (const struct units_read *read, uint64_t unit, uint64_t wanted,
-          struct unit_run *run)
+find_runs (const struct units_read *read, uint64_t unit, uint64_t wanted,
+           struct unit_run *runs, size_t *count)
 {
   const struct unit_index *index = read->region->index;
   const uint64_t units = unit_index_units (index);
 
   do {
-    if (unit_index_next_run (index, unit, min_u64 (units, unit + wanted),
-                             run, read->error) == -1)
+    *count = RUNS;
+    if (unit_index_next_runs (index, unit, min_u64 (units, unit + wanted),
+                              runs, count, read->error) == -1)
       return -1;
     wanted *= 2;
-  } while (run->count == 0 && wanted < 2 * units);
-  if (run->count == 0)
+  } while (*count == 0 && wanted < 2 * units);
+  if (*count == 0)
     return error_set (read->error, EIO, "output %s: the map has changed "
                       "while it was read", read->output->format->name);
   return 0;
@@ -179,22 +180,27 @@ find_run (const struct units_read *read, uint64_t unit, uint64_t wanted,
 static int
 read_units (const struct units_read *read)
 {
-  const struct unit_index *index = read->region->index;
-  const uint64_t stride = stride_of (read->region);
+  struct unit_index *index = read->region->index;
+  const uint64_t stride = output_unit_stride (read->region);
   uint64_t rank = read->offset / stride;
-  const uint64_t last = (read->end - 1) / stride;
-  struct unit_run run;
+  const uint64_t end = (read->end - 1) / stride + 1;
+  struct unit_run runs[RUNS];
+  size_t count, i;
   uint64_t unit;
 
   if (unit_index_select (index, rank, &unit, read->error) == -1)
     return -1;
-  for (; rank <= last; rank += run.count, unit = run.first + run.count) {
-    /* As many units as are wanted, and no more, if they follow each other. */
-    if (find_run (read, unit, last - rank + 1, &run) == -1)
+  while (rank < end) {
+    if (find_runs (read, unit, end - rank, runs, &count) == -1)
       return -1;
-    run.count = min_u64 (run.count, last - rank + 1);
-    if (read_run (read, rank, &run) == -1)
-      return -1;
+    for (i = 0; i < count && rank < end; ++i) {
+      /* As many units as are wanted, and no more. */
+      runs[i].count = min_u64 (runs[i].count, end - rank);
+      if (read_run (read, rank, &runs[i]) == -1)
+        return -1;
+      rank += runs[i].count;
+      unit = runs[i].first + runs[i].count;
+    }
   }
   return 0;
 }

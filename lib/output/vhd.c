@@ -97,7 +97,7 @@ mark_extent (void *opaque, const struct vdisk_extent *extent)
 static int
 make_bitmap (const struct vdisk_output *output,
              const struct output_region *region, uint64_t unit,
-             uint8_t *bytes, struct vdisk_error *error)
+             const uint8_t *data, uint8_t *bytes, struct vdisk_error *error)
 {
   const struct vhd_output *vhd = output->state;
   struct marking marking = {
@@ -105,6 +105,7 @@ make_bitmap (const struct vdisk_output *output,
   };
 
   (void) region;
+  (void) data;
   memset (bytes, 0, vhd->layout.bitmap_size);
   return vdisk_extents (output->disk, marking.offset,
                         min_u64 (vhd->layout.block_size,

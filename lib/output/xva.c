@@ -154,12 +154,14 @@ block_size (struct vdisk *disk, uint64_t block)
 static int
 make_block_header (const struct vdisk_output *output,
                    const struct output_region *region, uint64_t block,
-                   uint8_t *bytes, struct vdisk_error *error)
+                   const uint8_t *data, uint8_t *bytes,
+                   struct vdisk_error *error)
 {
   const struct xva_disk *disk = region->opaque;
   char name[NAME_SIZE];
 
   (void) output;
+  (void) data;
   (void) error;
   snprintf (name, sizeof name, "%s/%08" PRIu64, disk->prefix, block);
   make_header (name, block_size (unit_index_disk (disk->index), block),
@@ -181,22 +183,40 @@ digest_sha1 (const uint8_t *bytes, size_t size, char *text)
   hex_from_bytes (text, sum, sizeof sum);
 }
 
+/* Read a block of which only the checksum is wanted, to be freed.  NULL with
+ * an error. */
+static uint8_t *
+read_block (struct vdisk *disk, uint64_t block, uint64_t size,
+            struct vdisk_error *error)
+{
+  uint8_t *data = malloc (size);
+
+  if (data == NULL)
+    error_no_memory (error, "output");
+  else if (vdisk_pread (disk, data, size, block * BLOCK_LENGTH, error) == -1) {
+    free (data);
+    data = NULL;
+  }
+  return data;
+}
+
 /* The member that follows a block: its header, and the checksum as text. */
 static int
 make_checksum (const struct vdisk_output *output,
                const struct output_region *region, uint64_t block,
-               uint8_t *bytes, struct vdisk_error *error)
+               const uint8_t *data, uint8_t *bytes,
+               struct vdisk_error *error)
 {
   const struct xva *xva = output->state;
   const struct xva_disk *disk = region->opaque;
   struct vdisk *vdisk = unit_index_disk (disk->index);
   const uint64_t size = block_size (vdisk, block);
-  CLEANUP_FREE uint8_t *data = malloc (size);
   char name[NAME_SIZE], text[TAR_BLOCK] = "";
+  CLEANUP_FREE uint8_t *own = NULL;
 
   if (data == NULL)
-    return error_no_memory (error, "output");
-  if (vdisk_pread (vdisk, data, size, block * BLOCK_LENGTH, error) == -1)
+    data = own = read_block (vdisk, block, size, error);
+  if (data == NULL)
     return -1;
   if (xva->sha1)
     digest_sha1 (data, size, text);

@@ -221,6 +221,32 @@ START_TEST (any_part)
 }
 END_TEST
 
+/* In what is stored, files are best cut before what belongs to a block. */
+START_TEST (cuts)
+{
+  static const uint64_t stride = 512 + (1 << 20) + 1024;
+  struct random random = { .state = 300 };
+  struct vdisk_output *output;
+  struct vdisk_error error;
+  struct disk disk;
+  uint64_t offset, size;
+
+  disk_open (&disk, &random, (2 << 20) + 5);
+  output = vdisk_output_open (disk.vdisk, "xva", NULL, &error);
+  ck_assert_msg (output != NULL, "%s", error.message);
+  size = vdisk_output_size (output);
+  for (offset = 0; offset < 3 * stride; offset += 333)
+    if (offset < size - 1024)
+      ck_assert_uint_eq (vdisk_output_cut (output, offset),
+                         offset / stride * stride);
+  for (offset = size - 1024; offset <= size; ++offset)
+    ck_assert_uint_eq (vdisk_output_cut (output, offset), offset);
+  ck_assert_uint_eq (vdisk_output_cut (output, UINT64_MAX), size);
+  vdisk_output_close (output);
+  disk_close (&disk);
+}
+END_TEST
+
 static const struct {
   const char *format, *option;
   int errnum;
@@ -271,6 +297,7 @@ main (void)
   tcase_add_loop_test (tcase, unit_index, 0, 12);
   tcase_add_test (tcase, unit_index_of_nothing);
   tcase_add_loop_test (tcase, any_part, 0, COUNT (outputs));
+  tcase_add_test (tcase, cuts);
   tcase_add_loop_test (tcase, not_opened, 0, COUNT (refused));
   tcase_add_test (tcase, formats_listed);
   suite_add_tcase (suite, tcase);

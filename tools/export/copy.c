@@ -12,10 +12,9 @@
 #include "util/error.h"
 #include "util/minmax.h"
 
-/* What a thread copies at a time.  Where a piece ends a unit of the disk may
- * be cut in two and be read twice, but what is larger does not stay in a
- * processor's cache: of 512 KiB to 4 MiB this costs least. */
-#define PIECE_LENGTH (1024 << 10)
+/* The most that a thread copies at a time: a block of an XVA with its
+ * checksum.  What is larger does not stay in a processor's cache. */
+#define PIECE_LENGTH (1088 << 10)
 
 /* How far space is found ahead of writing. */
 #define STRETCH_LENGTH (UINT64_C (32) << 20)
@@ -89,26 +88,49 @@ hand_on (void *opaque, struct piece *piece, struct vdisk_error *error)
   return copy->advance (copy->opaque, copy->position, error);
 }
 
-/* Space is found in the order of the output, which threads do not keep: the
- * file is in fewer parts then. */
+/* How long the next piece is best: it ends where nothing is cut in two, if
+ * that is not too far. */
+static uint64_t
+choose_length (const struct copy *copy, uint64_t offset, uint64_t end)
+{
+  uint64_t cut;
+
+  if (end - offset <= PIECE_LENGTH)
+    return end - offset;
+  cut = vdisk_output_cut (copy->output, offset + PIECE_LENGTH);
+  return cut > offset ? cut - offset : PIECE_LENGTH;
+}
+
 static int
-take_data (struct copy *copy, uint64_t offset, uint64_t length)
+put_pieces (struct copy *copy, uint64_t offset, uint64_t end)
 {
   uint64_t n;
 
-  for (; length > 0; offset += n, length -= n) {
-    n = min_u64 (length, STRETCH_LENGTH);
-    sink_allocate (copy->sink, n, offset - copy->sink_start);
+  for (; offset < end; offset += n) {
+    n = choose_length (copy, offset, end);
     if (pipeline_put (copy->pipeline, offset, n, &copy->why) == -1)
       return -1;
   }
   return 0;
 }
 
+/* Space is found in the order of the output, which threads do not keep: the
+ * file is in fewer parts then. */
 static int
 take_extent (void *opaque, uint64_t offset, uint64_t length, int is_hole)
 {
-  return is_hole ? 0 : take_data (opaque, offset, length);
+  struct copy *copy = opaque;
+  uint64_t n;
+
+  for (; !is_hole && length > 0; offset += n, length -= n) {
+    n = min_u64 (length, STRETCH_LENGTH);
+    if (n < length)
+      n = vdisk_output_cut (copy->output, offset + n) - offset;
+    sink_allocate (copy->sink, n, offset - copy->sink_start);
+    if (put_pieces (copy, offset, offset + n) == -1)
+      return -1;
+  }
+  return 0;
 }
 
 static int

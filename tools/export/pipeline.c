@@ -285,6 +285,13 @@ pipeline_put (struct pipeline *pipeline, uint64_t offset, uint64_t length,
     struct piece *piece = piece_at (pipeline, pipeline->put);
     uint64_t n;
 
+    /* What fits into a piece is not cut. */
+    if (pipeline->filling && length <= ops->piece_length &&
+        length > ops->piece_length - piece->length) {
+      if (end_piece (pipeline, error) == -1)
+        return -1;
+      piece = piece_at (pipeline, pipeline->put);
+    }
     if (!pipeline->filling && begin_piece (pipeline, error) == -1)
       return -1;
     n = min_u64 (length, ops->piece_length - piece->length);
