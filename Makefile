@@ -28,8 +28,7 @@ WARNINGS  := -Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes \
 WITHOUT   := $(strip $(if $(WITHOUT_NBD),libnbd) $(if $(WITHOUT_ZSTD),libzstd))
 LIB_PKGS  := $(filter-out $(WITHOUT),libdeflate libzstd jansson libnbd \
              libxxhash nettle)
-TOOL_PKGS := $(filter-out $(WITHOUT),jansson libarchive libnbd libxxhash \
-             libzstd nettle zlib)
+TOOL_PKGS := $(filter-out $(WITHOUT),jansson libnbd libxxhash libzstd zlib)
 override CFLAGS += -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 \
              -DVDISK_VERSION='"$(VERSION)"' $(WARNINGS) -Ilib -fPIC \
              -pthread -MMD -MP \
@@ -108,9 +107,6 @@ UTIL      := $(OBJ)/lib/util.a
 SHARED    := $(O)lib/libvdisk.so
 TOOL      := $(O)tools/vdisk
 TOOL_SHARED := $(O)build/shared/vdisk
-# What old exporters in tools/export still use of the library beside vdisk.h.
-# When they are outputs of the library, this is empty.
-TOOL_LEFT := $(INTERNAL)
 BENCH     := $(addprefix $(O)build/bench/,nbd-walk nbd-load nbd-start timed \
              table-scan library-walk nbdkit-extents-plugin.so)
 
@@ -182,18 +178,17 @@ $(OBJ)/tools/%.o: override CFLAGS += -Itools \
 LINK_TOOL = $(CC) $(CFLAGS) $(PIE) $(LDFLAGS) -o $@ $(filter %.o %.a %.so,$^)
 TOOL_LIBS := $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS))
 
-$(TOOL): $(TOOLS_O) $(or $(TOOL_LEFT),$(UTIL) $(STATIC))
+$(TOOL): $(TOOLS_O) $(UTIL) $(STATIC)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK_TOOL) $(TOOL_LIBS) $(LIB_LIBS)
 
 # The same with the shared library, which it finds beside itself.
-$(TOOL_SHARED): $(TOOLS_O) $(UTIL) $(SHARED) $(TOOL_LEFT)
+$(TOOL_SHARED): $(TOOLS_O) $(UTIL) $(SHARED)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)ln -sf $(abspath $(SHARED)) $(@D)/libvdisk.so.$(SOVERSION)
-	$(Q)$(LINK_TOOL) -Wl,-rpath,'$$ORIGIN' $(TOOL_LIBS) \
-	    $(if $(TOOL_LEFT),$(LIB_LIBS))
+	$(Q)$(LINK_TOOL) -Wl,-rpath,'$$ORIGIN' $(TOOL_LIBS)
 
 man: $(MAN)
 
@@ -286,11 +281,10 @@ check-docs: all
 	scripts/check-docs
 	scripts/check-layers
 
-# A script or two of all that the tool does.  (Two copies of the library's
-# data, as TOOL_LEFT makes, do not know each other's VHDs.)
+# A script or two of all that the tool does.
 SHARED_E2E := $(patsubst %,tests/e2e/test-%.sh,check-tool completion \
     export-chunked export-nbd export-options export-parts export-qcow2 \
-    export-qcow2-compressed export-raw $(if $(TOOL_LEFT),,export-vhd) \
+    export-qcow2-compressed export-raw export-vhd \
     export-xva info map-clusters map-nbdinfo tool-usage verbose)
 ## make check-shared    the tool with the shared library: a part of the e2e tests
 check-shared: $(TOOL_SHARED) all

@@ -548,6 +548,28 @@ struct vdisk_output *vdisk_output_open_disks (struct vdisk *const *disks,
                                               const char *const *options,
                                               struct vdisk_error *error);
 
+/* What has changed on a disk since it was as another one, its base, as the
+ * caller knows, by comparing them or otherwise.  Set struct_size to sizeof
+ * (struct vdisk_changes), and what is not mentioned to zero. */
+struct vdisk_changes {
+  size_t struct_size;
+  struct vdisk *base;           /* the caller's: has to outlive the output */
+  uint64_t unit_size;           /* the output's cluster-size or block-size */
+
+  /* A bit for each unit of the disk, for unit n bit n % 64 (of the value
+   * 1 << n % 64) of word n / 64: has it changed?  Is it all zeros now (NULL:
+   * none is known to be)?  They have to stay while the output is open. */
+  const uint64_t *changed, *zeros;
+};
+
+/* The same for a file that has only what has changed, over a file that has
+ * the base.  ENOTSUP for a format that has nothing like that. */
+struct vdisk_output *
+vdisk_output_open_changes (struct vdisk *vdisk, const char *format,
+                           const char *const *options,
+                           const struct vdisk_changes *changes,
+                           struct vdisk_error *error);
+
 /* Accepts NULL.  No other call may be using the output. */
 void vdisk_output_close (struct vdisk_output *output);
 

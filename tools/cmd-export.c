@@ -11,7 +11,7 @@
 
 #include "export/export.h"
 #include "export/interrupt.h"
-#include "export/outputs.h"
+#include "export/partial.h"
 #include "export/request.h"
 #include "export/verify.h"
 #include "image-options.h"
@@ -132,7 +132,7 @@ run_export (const struct export_request *request, struct export *export)
     start_progress (request, &export->progress);
     interrupt_catch ();
     if ((parts_wanted (&request->parts)
-         ? outputs_run (export, &request->parts, &error)
+         ? partial_run (export, &request->parts, &error)
          : export_run (export, &error)) == 0)
       return STATUS_OK;
     interrupt_no_more ();

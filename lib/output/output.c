@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "image.h"
+#include "util/align.h"
 #include "util/checked.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -115,10 +116,27 @@ output_new (const struct output_format *format, struct vdisk *const *disks,
   return NULL;
 }
 
-struct vdisk_output *
-vdisk_output_open_disks (struct vdisk *const *disks, size_t count,
-                         const char *format, const char *const *options,
-                         struct vdisk_error *error)
+static int
+take_changes (struct vdisk_output *output,
+              const struct vdisk_changes *changes, struct vdisk_error *error)
+{
+  if (changes == NULL)
+    return 0;
+  if (changes->struct_size != sizeof *changes || changes->base == NULL ||
+      changes->changed == NULL || !is_power_of_2 (changes->unit_size))
+    return error_set (error, EINVAL, "output %s: the changes are not all "
+                      "there", output->format->name);
+  if (!output->format->takes_changes)
+    return error_set (error, ENOTSUP, "output %s: this has no changes over "
+                      "a base", output->format->name);
+  output->changes = *changes;
+  return 0;
+}
+
+static struct vdisk_output *
+open_output (struct vdisk *const *disks, size_t count, const char *format,
+             const char *const *options, const struct vdisk_changes *changes,
+             struct vdisk_error *error)
 {
   const struct output_format *found;
   struct vdisk_output *output;
@@ -130,7 +148,8 @@ vdisk_output_open_disks (struct vdisk *const *disks, size_t count,
   output = output_new (found, disks, count, error);
   if (output == NULL)
     return NULL;
-  if (take_options (output, options, error) == -1 ||
+  if (take_changes (output, changes, error) == -1 ||
+      take_options (output, options, error) == -1 ||
       found->plan (output, error) == -1) {
     vdisk_output_close (output);
     return NULL;
@@ -142,7 +161,24 @@ struct vdisk_output *
 vdisk_output_open (struct vdisk *vdisk, const char *format,
                    const char *const *options, struct vdisk_error *error)
 {
-  return vdisk_output_open_disks (&vdisk, 1, format, options, error);
+  return open_output (&vdisk, 1, format, options, NULL, error);
+}
+
+struct vdisk_output *
+vdisk_output_open_disks (struct vdisk *const *disks, size_t count,
+                         const char *format, const char *const *options,
+                         struct vdisk_error *error)
+{
+  return open_output (disks, count, format, options, NULL, error);
+}
+
+struct vdisk_output *
+vdisk_output_open_changes (struct vdisk *vdisk, const char *format,
+                           const char *const *options,
+                           const struct vdisk_changes *changes,
+                           struct vdisk_error *error)
+{
+  return open_output (&vdisk, 1, format, options, changes, error);
 }
 
 void

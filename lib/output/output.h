@@ -60,6 +60,7 @@ struct vdisk_output {
   struct vdisk *disk;           /* the first */
   struct vdisk **disks;         /* the array is owned */
   size_t disk_count;            /* 1, unless the format has many disks */
+  struct vdisk_changes changes; /* base == NULL: there is none */
   uint64_t size;
   struct output_region *regions;
   size_t region_count;
@@ -71,6 +72,7 @@ struct output_format {
   const char *name;
   size_t state_size;
   bool has_many_disks;          /* takes more than one */
+  bool takes_changes;
 
   /* Take an option.  -1 with EINVAL for a bad value, ENOENT if there is no
    * such option (see output_no_option).  NULL: there is none. */

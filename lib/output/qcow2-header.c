@@ -168,13 +168,10 @@ set_features (struct qcow2_header *header,
 
   if (settings->data_file)
     incompatible |= QCOW2_EXTERNAL_DATA;
-  if (settings->zstd)
-    incompatible |= QCOW2_COMPRESSION_TYPE;
   header->incompatible_features = to_be64 (incompatible);
   if (settings->data_file_raw)
     header->autoclear_features = to_be64 (QCOW2_DATA_FILE_RAW);
-  header->compression_type = settings->zstd ? QCOW2_COMPRESSION_ZSTD
-    : QCOW2_COMPRESSION_ZLIB;
+  header->compression_type = QCOW2_COMPRESSION_ZLIB;
 }
 
 int
@@ -217,21 +214,4 @@ qcow2_make_header (const struct vdisk *disk,
                       options_prefix (disk->options), layout->cluster_size);
   memcpy (cluster, &header, sizeof header);
   return 0;
-}
-
-void
-qcow2_set_refcount (uint8_t *block, unsigned refcount_bits, uint64_t i,
-                    uint64_t count)
-{
-  const unsigned bytes = refcount_bits / 8;
-  unsigned k;
-
-  if (refcount_bits < 8) {
-    const unsigned per_byte = 8 / refcount_bits;
-
-    block[i / per_byte] |= count << i % per_byte * refcount_bits;
-    return;
-  }
-  for (k = 0; k < bytes; ++k)
-    block[i * bytes + k] = count >> 8 * (bytes - 1 - k);
 }

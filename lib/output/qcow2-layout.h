@@ -21,7 +21,6 @@ struct qcow2_settings {
   bool data_file_raw;
   const char *backing;          /* NULL: none */
   const char *backing_format;
-  bool zstd;                    /* is what clusters are compressed with */
 };
 
 #define QCOW2_CLUSTER_SIZE_DEFAULT (64 << 10)
@@ -111,10 +110,6 @@ int qcow2_make_header (const struct vdisk *disk,
                        const struct qcow2_layout *layout,
                        uint64_t table_offset, uint64_t l1_offset,
                        uint8_t *cluster, struct vdisk_error *error);
-
-/* Set entry i of a refcount block. */
-void qcow2_set_refcount (uint8_t *block, unsigned refcount_bits, uint64_t i,
-                         uint64_t count);
 
 /* --- Any part of the tables of a stream --------------------------------- */
 

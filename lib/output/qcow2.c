@@ -4,7 +4,8 @@
  *
  *   header | refcount table | refcount blocks | L1 | L2 tables | data
  *
- * Only L2 tables that have entries are there.
+ * Only L2 tables that have entries are there.  Over a base, clusters that
+ * have become zeros are entries alone.
  */
 
 #include "output/output.h"
@@ -29,6 +30,8 @@ struct qcow2_output {
   struct qcow2_layout layout;
   struct unit_index *clusters;  /* NULL: all, as QEMU wants a raw data file
                                    to be allocated */
+  struct unit_index *changed;   /* those, and those of zeros; NULL: there are
+                                   none of zeros */
   struct qcow2_index tables;
 };
 
@@ -111,6 +114,26 @@ set_entries (be64 *entries, uint64_t count, uint64_t offset, uint64_t size)
     entries[i] = to_be64 ((offset + i * size) | QCOW2_COPIED);
 }
 
+/* Set the entries of those clusters that have changed to zeros. */
+static int
+set_zeros (const struct qcow2_output *qcow2, uint64_t first, be64 *entries,
+           uint64_t count, struct vdisk_error *error)
+{
+  struct unit_run run = { .first = first };
+  uint64_t i;
+
+  if (qcow2->changed == NULL)
+    return 0;
+  do {
+    if (unit_index_next_run (qcow2->changed, run.first + run.count,
+                             first + count, &run, error) == -1)
+      return -1;
+    for (i = 0; i < run.count; ++i)
+      entries[run.first - first + i] = to_be64 (QCOW2_ZERO);
+  } while (run.count > 0);
+  return 0;
+}
+
 /* Set the entries of those clusters from 'first' on that are stored. */
 static int
 set_stored (const struct qcow2_output *qcow2, uint64_t first, be64 *entries,
@@ -120,7 +143,8 @@ set_stored (const struct qcow2_output *qcow2, uint64_t first, be64 *entries,
   struct unit_run run = { .first = first };
   uint64_t rank;
 
-  if (unit_index_rank (qcow2->clusters, first, &rank, error) == -1)
+  if (set_zeros (qcow2, first, entries, count, error) == -1 ||
+      unit_index_rank (qcow2->clusters, first, &rank, error) == -1)
     return -1;
   for (;;) {
     if (unit_index_next_run (qcow2->clusters, run.first + run.count,
@@ -189,19 +213,39 @@ read_l2 (const struct vdisk_output *output,
 /* --- Planning ----------------------------------------------------------- */
 
 static int
+index_clusters (struct vdisk_output *output, struct vdisk_error *error)
+{
+  struct qcow2_output *qcow2 = output->state;
+  const struct vdisk_changes *changes = &output->changes;
+  bool made;
+
+  if (changes->base) {
+    qcow2->changed = unit_index_new_changes (output->disk, changes, false,
+                                             error);
+    qcow2->clusters = unit_index_new_changes (output->disk, changes, true,
+                                              error);
+    made = qcow2->changed && qcow2->clusters;
+  }
+  else {
+    qcow2->clusters = unit_index_new (output->disk,
+                                      qcow2->layout.cluster_size,
+                                      UNITS_WITH_DATA, error);
+    made = qcow2->clusters;
+  }
+  return made ? 0 : -1;
+}
+
+static int
 find_clusters (struct vdisk_output *output, struct vdisk_error *error)
 {
   struct qcow2_output *qcow2 = output->state;
   struct qcow2_layout *layout = &qcow2->layout;
 
   qcow2->has_own_data = qcow2->settings.data_file == NULL;
-  if (!qcow2->settings.data_file_raw) {
-    qcow2->clusters = unit_index_new (output->disk, layout->cluster_size,
-                                      UNITS_WITH_DATA, error);
-    if (qcow2->clusters == NULL)
-      return -1;
-  }
-  if (qcow2_index_init (&qcow2->tables, qcow2->clusters, layout->l1_entries,
+  if ((!qcow2->settings.data_file_raw &&
+       index_clusters (output, error) == -1) ||
+      qcow2_index_init (&qcow2->tables, qcow2->changed ? qcow2->changed
+                        : qcow2->clusters, layout->l1_entries,
                         qcow2_entries (layout), error) == -1)
     return -1;
   layout->l2_clusters = qcow2->tables.tables;
@@ -241,6 +285,30 @@ add_data (struct vdisk_output *output, struct vdisk_error *error)
   return qcow2->has_own_data ? output_add_units (output, &data, error) : 0;
 }
 
+/* What a file over a base has, one without has not, and the other way
+ * round. */
+static int
+check_settings (const struct vdisk_output *output, struct vdisk_error *error)
+{
+  const struct qcow2_output *qcow2 = output->state;
+  const struct qcow2_settings *settings = &qcow2->settings;
+
+  if (output->changes.base == NULL && settings->backing)
+    return error_set (error, EINVAL, "output qcow2: backing goes with "
+                      "changes over a base");
+  if (settings->backing == NULL && settings->backing_format)
+    return error_set (error, EINVAL,
+                      "output qcow2: backing-format goes with backing");
+  if (output->changes.base && settings->data_file)
+    return error_set (error, EINVAL, "output qcow2: changes over a base have "
+                      "no data-file");
+  if (output->changes.base &&
+      output->changes.unit_size != settings->cluster_size)
+    return error_set (error, EINVAL, "output qcow2: the changes are not of "
+                      "clusters");
+  return 0;
+}
+
 static int
 qcow2_plan (struct vdisk_output *output, struct vdisk_error *error)
 {
@@ -252,7 +320,8 @@ qcow2_plan (struct vdisk_output *output, struct vdisk_error *error)
     settings->cluster_size = QCOW2_CLUSTER_SIZE_DEFAULT;
   if (settings->refcount_bits == 0)
     settings->refcount_bits = QCOW2_REFCOUNT_BITS_DEFAULT;
-  if (qcow2_layout_init (&qcow2->layout, output->disk, settings,
+  if (check_settings (output, error) == -1 ||
+      qcow2_layout_init (&qcow2->layout, output->disk, settings,
                          error) == -1 ||
       find_clusters (output, error) == -1 ||
       add_header (output, error) == -1 ||
@@ -272,17 +341,23 @@ qcow2_plan (struct vdisk_output *output, struct vdisk_error *error)
 /* --- The format --------------------------------------------------------- */
 
 static int
+set_name (const char *name, const char *value, const char **to,
+          struct vdisk_error *error)
+{
+  *to = value;
+  return *value ? 0 : error_set (error, EINVAL, "%s: the name is empty",
+                                 name);
+}
+
+static int
 set_data_file (struct qcow2_settings *settings, const char *name,
                const char *value, bool is_raw, struct vdisk_error *error)
 {
-  if (*value == '\0')
-    return error_set (error, EINVAL, "%s: the name is empty", name);
   if (settings->data_file && settings->data_file_raw != is_raw)
     return error_set (error, EINVAL,
                       "data-file and data-file-raw exclude each other");
-  settings->data_file = value;
   settings->data_file_raw = is_raw;
-  return 0;
+  return set_name (name, value, &settings->data_file, error);
 }
 
 static int
@@ -308,6 +383,10 @@ qcow2_set (struct vdisk_output *output, const char *name, const char *value,
     return set_data_file (settings, name, value, false, error);
   if (strcmp (name, "data-file-raw") == 0)
     return set_data_file (settings, name, value, true, error);
+  if (strcmp (name, "backing") == 0)
+    return set_name (name, value, &settings->backing, error);
+  if (strcmp (name, "backing-format") == 0)
+    return set_name (name, value, &settings->backing_format, error);
   return output_no_option (output, name, error);
 }
 
@@ -317,12 +396,14 @@ qcow2_close (struct vdisk_output *output)
   struct qcow2_output *qcow2 = output->state;
 
   unit_index_free (qcow2->clusters);
+  unit_index_free (qcow2->changed);
   qcow2_index_free (&qcow2->tables);
 }
 
 const struct output_format output_qcow2 = {
   .name = "qcow2",
   .state_size = sizeof (struct qcow2_output),
+  .takes_changes = true,
   .set = qcow2_set,
   .plan = qcow2_plan,
   .close = qcow2_close,

@@ -66,17 +66,16 @@ count_run (void *opaque, const struct unit_run *run)
   return 0;
 }
 
-struct unit_index *
-unit_index_new (struct vdisk *disk, uint64_t unit_size, enum unit_rule rule,
-                struct vdisk_error *error)
+static struct unit_index *
+make_index (const struct unit_runs *runs, struct vdisk_error *error)
 {
   struct unit_index *index = calloc (1, sizeof *index);
   struct counting counting = { .index = index };
 
   if (index == NULL)
     goto no_memory;
+  index->runs = *runs;
   pthread_mutex_init (&index->lock, NULL);
-  unit_runs_init (&index->runs, disk, unit_size, rule);
   index->step_bits = unit_runs_step_bits (&index->runs);
   index->steps = divide_up (index->runs.units,
                             UINT64_C (1) << index->step_bits);
@@ -95,6 +94,29 @@ unit_index_new (struct vdisk *disk, uint64_t unit_size, enum unit_rule rule,
   unit_index_free (index);
   error_no_memory (error, "output");
   return NULL;
+}
+
+struct unit_index *
+unit_index_new (struct vdisk *disk, uint64_t unit_size, enum unit_rule rule,
+                struct vdisk_error *error)
+{
+  struct unit_runs runs;
+
+  unit_runs_init (&runs, disk, unit_size, rule);
+  return make_index (&runs, error);
+}
+
+struct unit_index *
+unit_index_new_changes (struct vdisk *disk,
+                        const struct vdisk_changes *changes,
+                        bool without_zeros, struct vdisk_error *error)
+{
+  struct unit_runs runs;
+
+  unit_runs_init (&runs, disk, changes->unit_size, UNITS_WITH_DATA);
+  runs.changed = changes->changed;
+  runs.excepted = without_zeros ? changes->zeros : NULL;
+  return make_index (&runs, error);
 }
 
 void

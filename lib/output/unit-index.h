@@ -23,6 +23,13 @@ struct unit_index;
 struct unit_index *unit_index_new (struct vdisk *disk, uint64_t unit_size,
                                    enum unit_rule rule,
                                    struct vdisk_error *error);
+
+/* The same of units that have changed, or only those of them that have not
+ * become zeros.  What the changes refer to has to outlive the index. */
+struct unit_index *unit_index_new_changes (struct vdisk *disk,
+                                           const struct vdisk_changes *changes,
+                                           bool without_zeros,
+                                           struct vdisk_error *error);
 void unit_index_free (struct unit_index *index);
 
 struct vdisk *unit_index_disk (const struct unit_index *index);

@@ -16,10 +16,10 @@ void
 unit_runs_init (struct unit_runs *runs, struct vdisk *disk,
                 uint64_t unit_size, enum unit_rule rule)
 {
-  runs->disk = disk;
-  runs->unit_bits = log2_of (unit_size);
-  runs->rule = rule;
-  runs->units = divide_up (vdisk_size (disk), unit_size);
+  *runs = (struct unit_runs) {
+    .disk = disk, .unit_bits = log2_of (unit_size), .rule = rule,
+    .units = divide_up (vdisk_size (disk), unit_size),
+  };
 }
 
 unsigned
@@ -84,13 +84,59 @@ is_end (const struct unit_runs *runs, uint64_t unit)
     (unit == 0 || unit == runs->units - 1);
 }
 
+/* The first unit in [from, end), by bits, that is stored, or is not; 'end' if
+ * there is none. */
+static uint64_t
+find_unit (const struct unit_runs *runs, uint64_t from, uint64_t end,
+           bool stored)
+{
+  while (from < end) {
+    uint64_t word = runs->changed[from / 64];
+
+    if (runs->excepted)
+      word &= ~runs->excepted[from / 64];
+    if (!stored)
+      word = ~word;
+    word >>= from % 64;
+    if (word != 0)
+      return min_u64 (end, from + __builtin_ctzll (word));
+    from = round_down (from, 64) + 64;
+  }
+  return end;
+}
+
+static void
+walk_bits (struct walk *walk, uint64_t from)
+{
+  const struct unit_runs *runs = walk->runs;
+  uint64_t first, end;
+
+  for (; !walk->has_stopped; from = end) {
+    first = find_unit (runs, from, walk->end, true);
+    if (first == walk->end)
+      return;
+    end = find_unit (runs, first, walk->end, false);
+    add_units (walk, first, end);
+  }
+}
+
+static int
+walk_map (struct walk *walk, uint64_t from, struct vdisk_error *error)
+{
+  const struct unit_runs *runs = walk->runs;
+  const uint64_t start = from << runs->unit_bits;
+  const uint64_t end = walk->end == runs->units ? vdisk_size (runs->disk)
+    : walk->end << runs->unit_bits;
+
+  return vdisk_extents (runs->disk, start, end - start, take_extent, walk,
+                        error);
+}
+
 int
 unit_runs_walk (const struct unit_runs *runs, uint64_t from, uint64_t end,
                 unit_run_visitor *visit, void *opaque,
                 struct vdisk_error *error)
 {
-  const uint64_t size = vdisk_size (runs->disk);
-  const uint64_t start = from << runs->unit_bits;
   struct walk walk = {
     .runs = runs, .visit = visit, .opaque = opaque, .end = end,
   };
@@ -99,9 +145,9 @@ unit_runs_walk (const struct unit_runs *runs, uint64_t from, uint64_t end,
     return 0;
   if (is_end (runs, from))
     add_units (&walk, from, from + 1);
-  if (vdisk_extents (runs->disk, start,
-                     (end == runs->units ? size : end << runs->unit_bits) -
-                     start, take_extent, &walk, error) == -1)
+  if (runs->changed)
+    walk_bits (&walk, from);
+  else if (walk_map (&walk, from, error) == -1)
     return -1;
   if (!walk.has_stopped && is_end (runs, end - 1))
     add_units (&walk, end - 1, end);

@@ -23,6 +23,10 @@ struct unit_runs {
   struct vdisk *disk;
   unsigned unit_bits;
   enum unit_rule rule;
+  const uint64_t *changed;      /* bits of units that are stored; NULL: the
+                                   map of the disk says it */
+  const uint64_t *excepted;     /* and of those of them that are not; NULL:
+                                   none */
   uint64_t units;               /* of the disk; the last may reach beyond its
                                    end */
 };

@@ -40,6 +40,12 @@ struct vhd_parent {
   uint64_t data_size;           /* whole sectors */
 };
 
+/* Find out all that is recorded of the base, which is found at that relative
+ * path.  'parent' is all zeros; free parent->data in any case. */
+int vhd_parent_describe (struct vhd_parent *parent,
+                         const struct vdisk *base, const char *path,
+                         struct vdisk_error *error);
+
 /* The disk has a size that a VHD can have. */
 int vhd_check_disk_size (const struct vdisk *disk,
                          struct vdisk_error *error);

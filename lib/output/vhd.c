@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* VHD, in the order of vhd-tool's streams:
  *
- *   footer copy | header | an empty sector | BAT |
+ *   footer copy | header | locators' data (one sector at least) | BAT |
  *   blocks, each with its bitmap | footer
  *
  * A fixed disk is the disk's bytes and the footer.
@@ -16,12 +16,16 @@
 #include "output/entries.h"
 #include "output/vhd-layout.h"
 #include "util/align.h"
+#include "util/cleanup.h"
 #include "util/error.h"
 #include "util/minmax.h"
 #include "util/uuid.h"
 
 struct vhd_output {
-  struct vhd_settings settings; /* 'uuid' is the caller's: for the plan only */
+  /* The strings are the caller's: for the plan only. */
+  struct vhd_settings settings;
+  const char *parent_path;
+  struct vhd_parent parent;     /* of differencing disks */
   struct vhd_footer footer;
   struct vhd_layout layout;
   struct unit_index *blocks;
@@ -94,6 +98,50 @@ mark_extent (void *opaque, const struct vdisk_extent *extent)
   return 0;
 }
 
+/* Read what there is of a block, and zeros past the end of the disk. */
+static int
+read_block (struct vdisk *disk, uint64_t offset, uint8_t *to, uint64_t count,
+            struct vdisk_error *error)
+{
+  const uint64_t size = vdisk_size (disk);
+  const uint64_t left = offset < size ? size - offset : 0;
+  const uint64_t present = min_u64 (count, left);
+
+  memset (to + present, 0, count - present);
+  return present == 0 ? 0 : vdisk_pread (disk, to, present, offset, error);
+}
+
+/* Mark the sectors of the disk that differ from the base's.  'data' is the
+ * block, or NULL if it is to be read. */
+static int
+mark_differences (const struct vdisk_output *output,
+                  const struct marking *marking, const uint8_t *data,
+                  struct vdisk_error *error)
+{
+  const struct vhd_output *vhd = output->state;
+  const uint64_t count =
+    min_u64 (vhd->layout.block_size,
+             vhd_recorded_size (output->disk, &vhd->settings) -
+             marking->offset);
+  CLEANUP_FREE uint8_t *base = malloc (2 * count);
+  uint64_t at;
+
+  if (base == NULL)
+    return error_no_memory (error, "output");
+  if (read_block (output->changes.base, marking->offset, base, count,
+                  error) == -1 ||
+      (data == NULL && read_block (output->disk, marking->offset,
+                                   base + count, count, error) == -1))
+    return -1;
+  if (data == NULL)
+    data = base + count;
+  for (at = 0; at < count; at += VHD_SECTOR_SIZE)
+    if (memcmp (data + at, base + at, VHD_SECTOR_SIZE) != 0)
+      vhd_set_bits (marking->bitmap, at / VHD_SECTOR_SIZE,
+                    at / VHD_SECTOR_SIZE + 1);
+  return 0;
+}
+
 static int
 make_bitmap (const struct vdisk_output *output,
              const struct output_region *region, uint64_t unit,
@@ -105,8 +153,9 @@ make_bitmap (const struct vdisk_output *output,
   };
 
   (void) region;
-  (void) data;
   memset (bytes, 0, vhd->layout.bitmap_size);
+  if (output->changes.base)
+    return mark_differences (output, &marking, data, error);
   return vdisk_extents (output->disk, marking.offset,
                         min_u64 (vhd->layout.block_size,
                                  vdisk_size (output->disk) - marking.offset),
@@ -140,13 +189,17 @@ static int
 add_before_blocks (struct vdisk_output *output, struct vdisk_error *error)
 {
   const struct vhd_output *vhd = output->state;
+  const struct vhd_parent *parent = &vhd->parent;
   const uint8_t sector[VHD_SECTOR_SIZE] = { 0 };
   struct vhd_dynamic_header header;
 
-  vhd_make_header (&header, &vhd->layout, NULL);
+  vhd_make_header (&header, &vhd->layout, output->changes.base ? parent
+                   : NULL);
   if (add_footer (output, error) == -1 ||
       output_add_bytes (output, &header, sizeof header, error) == -1 ||
-      output_add_bytes (output, sector, sizeof sector, error) == -1)
+      (parent->data_size > 0
+       ? output_add_bytes (output, parent->data, parent->data_size, error)
+       : output_add_bytes (output, sector, sizeof sector, error)) == -1)
     return -1;
   return output_add_table (output, vhd->layout.table_size, read_bat, error);
 }
@@ -157,9 +210,16 @@ plan_dynamic (struct vdisk_output *output, struct vdisk_error *error)
   struct vhd_output *vhd = output->state;
   struct output_region blocks = { .frame_before = make_bitmap };
 
-  vhd_layout_init (&vhd->layout, output->disk, &vhd->settings, 0);
-  vhd->blocks = unit_index_new (output->disk, vhd->layout.block_size,
-                                UNITS_WITH_DATA, error);
+  if (output->changes.base &&
+      vhd_parent_describe (&vhd->parent, output->changes.base,
+                           vhd->parent_path, error) == -1)
+    return -1;
+  vhd_layout_init (&vhd->layout, output->disk, &vhd->settings,
+                   vhd->parent.data_size);
+  vhd->blocks = output->changes.base
+    ? unit_index_new_changes (output->disk, &output->changes, false, error)
+    : unit_index_new (output->disk, vhd->layout.block_size, UNITS_WITH_DATA,
+                      error);
   if (vhd->blocks == NULL ||
       vhd_file_size (&vhd->layout, output->disk,
                      unit_index_stored (vhd->blocks), error) == 0 ||
@@ -173,22 +233,47 @@ plan_dynamic (struct vdisk_output *output, struct vdisk_error *error)
   return add_footer (output, error);
 }
 
+/* What a differencing disk has, others have not, and the other way round. */
+static int
+check_settings (const struct vdisk_output *output, struct vdisk_error *error)
+{
+  const struct vhd_output *vhd = output->state;
+  const struct vhd_settings *settings = &vhd->settings;
+  const struct vdisk_changes *changes = &output->changes;
+
+  if (settings->fixed && settings->block_size > 0)
+    return error_set (error, EINVAL,
+                      "fixed and block-size exclude each other");
+  if ((changes->base == NULL) != (vhd->parent_path == NULL))
+    return error_set (error, EINVAL, "output vhd: parent goes with changes "
+                      "over a base");
+  if (changes->base &&
+      (settings->fixed || settings->round > VHD_SECTOR_SIZE))
+    return error_set (error, EINVAL, "output vhd: fixed and round do not go "
+                      "with parent");
+  return 0;
+}
+
 static int
 vhd_plan (struct vdisk_output *output, struct vdisk_error *error)
 {
   struct vhd_output *vhd = output->state;
   struct vhd_settings *settings = &vhd->settings;
 
-  if (settings->fixed && settings->block_size > 0)
-    return error_set (error, EINVAL,
-                      "fixed and block-size exclude each other");
+  if (check_settings (output, error) == -1)
+    return -1;
   if (settings->block_size == 0)
     settings->block_size = VHD_BLOCK_SIZE_DEFAULT;
   if (settings->round == 0)
     settings->round = VHD_SECTOR_SIZE;
+  if (output->changes.base &&
+      output->changes.unit_size != settings->block_size)
+    return error_set (error, EINVAL,
+                      "output vhd: the changes are not of blocks");
   if (vhd_check_disk_size (output->disk, error) == -1 ||
       vhd_make_footer (&vhd->footer, output->disk, settings, settings->fixed
-                       ? VHD_FIXED : VHD_DYNAMIC, error) == -1)
+                       ? VHD_FIXED : output->changes.base ? VHD_DIFFERENCING
+                       : VHD_DYNAMIC, error) == -1)
     return -1;
   return settings->fixed ? plan_fixed (output, error)
     : plan_dynamic (output, error);
@@ -243,6 +328,10 @@ vhd_set (struct vdisk_output *output, const char *name, const char *value,
     return set_uuid (settings, value, error);
   if (strcmp (name, "time") == 0)
     return set_time (settings, value, error);
+  if (strcmp (name, "parent") == 0) {
+    vhd->parent_path = value;
+    return 0;
+  }
   return output_no_option (output, name, error);
 }
 
@@ -252,11 +341,13 @@ vhd_close (struct vdisk_output *output)
   struct vhd_output *vhd = output->state;
 
   unit_index_free (vhd->blocks);
+  free (vhd->parent.data);
 }
 
 const struct output_format output_vhd = {
   .name = "vhd",
   .state_size = sizeof (struct vhd_output),
+  .takes_changes = true,
   .set = vhd_set,
   .plan = vhd_plan,
   .close = vhd_close,

@@ -123,6 +123,85 @@ START_TEST (unit_index_of_nothing)
 }
 END_TEST
 
+/* --- Changes ------------------------------------------------------------ */
+
+#define CHANGES_UNIT 4096
+#define CHANGES_WORDS (SIZE_MAX_DISK / CHANGES_UNIT / 64 + 1)
+
+struct change_bits {
+  uint64_t changed[CHANGES_WORDS], zeros[CHANGES_WORDS];
+};
+
+static bool
+has_bit (const uint64_t *bits, uint64_t unit)
+{
+  return bits[unit / 64] >> unit % 64 & 1;
+}
+
+/* Runs of any length, also over the ends of words. */
+static void
+set_randomly (struct change_bits *bits, struct random *random,
+              uint64_t units)
+{
+  uint64_t unit = 0, end;
+
+  memset (bits, 0, sizeof *bits);
+  while (unit < units) {
+    const unsigned kind = random_below (random, 3);
+
+    end = min_u64 (units, unit + 1 + random_below (random, 150));
+    for (; unit < end; ++unit) {
+      bits->changed[unit / 64] |= (uint64_t) (kind > 0) << unit % 64;
+      bits->zeros[unit / 64] |= (uint64_t) (kind > 1) << unit % 64;
+    }
+  }
+}
+
+static void
+check_changes (const struct unit_index *index, const struct change_bits *bits,
+               bool without_zeros)
+{
+  struct unit_run run = { 0 };
+  uint64_t unit, rank = 0, found;
+
+  for (unit = 0; unit < unit_index_units (index); ++unit) {
+    const bool stored = has_bit (bits->changed, unit) &&
+      !(without_zeros && has_bit (bits->zeros, unit));
+
+    ck_assert_int_eq (unit_index_rank (index, unit, &found, NULL), 0);
+    ck_assert_uint_eq (found, rank);
+    ck_assert_int_eq (unit_index_next_run (index, unit, unit + 1, &run,
+                                           NULL), 0);
+    ck_assert_uint_eq (run.count, stored);
+    rank += stored;
+  }
+  ck_assert_uint_eq (unit_index_stored (index), rank);
+}
+
+START_TEST (unit_index_of_changes)
+{
+  struct random random = { .state = 500 + _i };
+  struct change_bits bits;
+  const struct vdisk_changes changes = {
+    .unit_size = CHANGES_UNIT, .changed = bits.changed, .zeros = bits.zeros,
+  };
+  struct unit_index *index;
+  struct disk disk;
+  int without_zeros;
+
+  disk_open (&disk, &random, 1 + random_below (&random, SIZE_MAX_DISK));
+  set_randomly (&bits, &random, (disk.size + CHANGES_UNIT - 1) /
+                CHANGES_UNIT);
+  for (without_zeros = 0; without_zeros < 2; ++without_zeros) {
+    index = unit_index_new_changes (disk.vdisk, &changes, without_zeros,
+                                    NULL);
+    check_changes (index, &bits, without_zeros);
+    unit_index_free (index);
+  }
+  disk_close (&disk);
+}
+END_TEST
+
 /* --- Outputs ------------------------------------------------------------ */
 
 struct tiling {
@@ -247,6 +326,90 @@ START_TEST (cuts)
 }
 END_TEST
 
+/* Only what has changed comes from the disk, any part of the file is that
+ * part of it, and what does not fit together is refused. */
+START_TEST (over_a_base)
+{
+  static const char *const options[] = {
+    "cluster-size=4k", "backing=base", "backing-format=raw", NULL,
+  };
+  static const char *const alone[] = { "backing=base", NULL };
+  static const char *const with_data[] = {
+    "cluster-size=4k", "data-file=data", NULL,
+  };
+  struct random random = { .state = 400 };
+  struct change_bits bits;
+  struct vdisk_changes changes = {
+    .struct_size = sizeof changes, .unit_size = CHANGES_UNIT,
+    .changed = bits.changed, .zeros = bits.zeros,
+  };
+  struct disk disk, base;
+  struct vdisk_error error;
+  struct vdisk_output *output;
+
+  disk_open (&disk, &random, SIZE_MAX_DISK / 2 + 5);
+  disk_open (&base, &random, SIZE_MAX_DISK / 3);
+  changes.base = base.vdisk;
+  set_randomly (&bits, &random, SIZE_MAX_DISK / 2 / CHANGES_UNIT + 1);
+  output = vdisk_output_open_changes (disk.vdisk, "qcow2", options, &changes,
+                                      &error);
+  ck_assert_msg (output != NULL, "%s", error.message);
+  check_output (&random, output, NULL);
+  vdisk_output_close (output);
+
+  ck_assert_ptr_null (vdisk_output_open (disk.vdisk, "qcow2", alone,
+                                         &error));
+  ck_assert_str_eq (error.message, "output qcow2: backing goes with changes "
+                    "over a base");
+  ck_assert_ptr_null (vdisk_output_open_changes (
+                        disk.vdisk, "qcow2", with_data, &changes, &error));
+  ck_assert_str_eq (error.message, "output qcow2: changes over a base have "
+                    "no data-file");
+  ck_assert_ptr_null (vdisk_output_open_changes (
+                        disk.vdisk, "qcow2", NULL, &changes, &error));
+  ck_assert_str_eq (error.message, "output qcow2: the changes are not of "
+                    "clusters");
+  ck_assert_ptr_null (vdisk_output_open_changes (
+                        disk.vdisk, "vhd", NULL, &changes, &error));
+  ck_assert_str_eq (error.message, "output vhd: parent goes with changes "
+                    "over a base");
+  ck_assert_ptr_null (vdisk_output_open_changes (
+                        disk.vdisk, "xva", NULL, &changes, &error));
+  ck_assert_int_eq (error.errnum, ENOTSUP);
+  changes.struct_size--;
+  ck_assert_ptr_null (vdisk_output_open_changes (
+                        disk.vdisk, "qcow2", options, &changes, &error));
+  ck_assert_int_eq (error.errnum, EINVAL);
+  disk_close (&base);
+  disk_close (&disk);
+}
+END_TEST
+
+/* A differencing VHD is one on a VHD. */
+START_TEST (over_no_vhd)
+{
+  static const char *const options[] = {
+    "block-size=4k", "parent=base.raw", NULL,
+  };
+  struct random random = { .state = 401 };
+  struct change_bits bits = { 0 };
+  struct vdisk_changes changes = {
+    .struct_size = sizeof changes, .unit_size = CHANGES_UNIT,
+    .changed = bits.changed,
+  };
+  struct vdisk_error error;
+  struct disk disk;
+
+  disk_open (&disk, &random, 100000);
+  changes.base = disk.vdisk;
+  ck_assert_ptr_null (vdisk_output_open_changes (
+                        disk.vdisk, "vhd", options, &changes, &error));
+  ck_assert_str_eq (error.message, "disk: this is no VHD, as the parent of "
+                    "one has to be");
+  disk_close (&disk);
+}
+END_TEST
+
 static const struct {
   const char *format, *option;
   int errnum;
@@ -298,6 +461,9 @@ main (void)
   tcase_add_test (tcase, unit_index_of_nothing);
   tcase_add_loop_test (tcase, any_part, 0, COUNT (outputs));
   tcase_add_test (tcase, cuts);
+  tcase_add_loop_test (tcase, unit_index_of_changes, 0, 6);
+  tcase_add_test (tcase, over_a_base);
+  tcase_add_test (tcase, over_no_vhd);
   tcase_add_loop_test (tcase, not_opened, 0, COUNT (refused));
   tcase_add_test (tcase, formats_listed);
   suite_add_tcase (suite, tcase);

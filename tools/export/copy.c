@@ -19,6 +19,13 @@
 /* How far space is found ahead of writing. */
 #define STRETCH_LENGTH (UINT64_C (32) << 20)
 
+/* Where a byte of the output is in the sink. */
+static uint64_t
+place (const struct copy *copy, uint64_t offset)
+{
+  return copy->before + (offset - copy->sink_start);
+}
+
 static int
 work (void *opaque, struct piece *piece, struct vdisk_error *error)
 {
@@ -33,7 +40,7 @@ work (void *opaque, struct piece *piece, struct vdisk_error *error)
                             error) == -1 ||
         (!copy->sink->is_stream &&
          sink_write (copy->sink, to, range->length,
-                     range->offset - copy->sink_start, error) == -1))
+                     place (copy, range->offset), error) == -1))
       return -1;
     to += range->length;
   }
@@ -50,7 +57,7 @@ skip_to (struct copy *copy, uint64_t offset, struct vdisk_error *error)
     return 0;
   if (copy->sink->is_stream
       ? sink_put_zeros (copy->sink, count, error) == -1
-      : sink_zero (copy->sink, count, copy->position - copy->sink_start,
+      : sink_zero (copy->sink, count, place (copy, copy->position),
                    error) == -1)
     return -1;
   copy->position = offset;
@@ -66,6 +73,7 @@ pass (struct copy *copy, const void *bytes, uint64_t count,
       sink_put (copy->sink, bytes, count, error) == -1)
     return -1;
   copy->position += count;
+  copy->copied += count;
   return copy->digests
     ? digests_add (copy->digests, bytes, count, error) : 0;
 }
@@ -85,7 +93,7 @@ hand_on (void *opaque, struct piece *piece, struct vdisk_error *error)
       return -1;
     from += range->length;
   }
-  return copy->advance (copy->opaque, copy->position, error);
+  return copy->advance (copy->opaque, copy->position, copy->copied, error);
 }
 
 /* How long the next piece is best: it ends where nothing is cut in two, if
@@ -126,7 +134,7 @@ take_extent (void *opaque, uint64_t offset, uint64_t length, int is_hole)
     n = min_u64 (length, STRETCH_LENGTH);
     if (n < length)
       n = vdisk_output_cut (copy->output, offset + n) - offset;
-    sink_allocate (copy->sink, n, offset - copy->sink_start);
+    sink_allocate (copy->sink, n, place (copy, offset));
     if (put_pieces (copy, offset, offset + n) == -1)
       return -1;
   }
@@ -144,7 +152,7 @@ walk (struct copy *copy, struct vdisk_error *error)
       pipeline_finish (copy->pipeline, &copy->why) == -1 ||
       skip_to (copy, copy->end, &copy->why) == -1)
     return error_set (error, copy->why.errnum, "%s", error_raw (&copy->why));
-  return copy->advance (copy->opaque, copy->position, error);
+  return copy->advance (copy->opaque, copy->position, copy->copied, error);
 }
 
 int

@@ -23,7 +23,7 @@ struct difference {
   uint64_t disk_size;           /* whole sectors: what formats that have
                                    nothing smaller show of the disk */
   uint64_t unit_size, count;
-  uint64_t *data, *zero;        /* bits: memory of zeros that the kernel
+  uint64_t *changed, *zeros;    /* bits: memory of zeros that the kernel
                                    provides where a bit is set */
 };
 
@@ -110,9 +110,11 @@ note_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
     uint64_t n = divide_up (piece->ranges[i].length, difference->unit_size);
 
     for (; n > 0; --n, ++unit, ++found)
-      if (*found != SAME)
-        set_bit (*found == DIFFERS ? difference->data : difference->zero,
-                 unit);
+      if (*found != SAME) {
+        set_bit (difference->changed, unit);
+        if (*found == BECAME_ZERO)
+          set_bit (difference->zeros, unit);
+      }
   }
   return 0;
 }
@@ -224,9 +226,9 @@ allocate (uint64_t disk_size, uint64_t unit_size)
   difference->disk_size = round_up (disk_size, SECTOR);
   difference->unit_size = unit_size;
   difference->count = count;
-  difference->data = calloc (words, sizeof *difference->data);
-  difference->zero = calloc (words, sizeof *difference->zero);
-  if (difference->data && difference->zero)
+  difference->changed = calloc (words, sizeof *difference->changed);
+  difference->zeros = calloc (words, sizeof *difference->zeros);
+  if (difference->changed && difference->zeros)
     return difference;
   difference_free (difference);
   return NULL;
@@ -265,28 +267,36 @@ difference_free (struct difference *difference)
 {
   if (difference == NULL)
     return;
-  free (difference->data);
-  free (difference->zero);
+  free (difference->changed);
+  free (difference->zeros);
   free (difference);
+}
+
+struct vdisk_changes
+difference_changes (const struct difference *difference)
+{
+  return (struct vdisk_changes) {
+    .struct_size = sizeof (struct vdisk_changes),
+    .unit_size = difference->unit_size,
+    .changed = difference->changed, .zeros = difference->zeros,
+  };
 }
 
 /* True if no unit of the word that starts at 'unit' differs. */
 static bool
 word_is_same (const struct difference *difference, uint64_t unit)
 {
-  return unit % 64 == 0 && difference->data[unit / 64] == 0 &&
-    difference->zero[unit / 64] == 0;
+  return unit % 64 == 0 && difference->changed[unit / 64] == 0;
 }
 
 static enum finding
 finding_at (const struct difference *difference, uint64_t unit,
             bool zeros_are_data)
 {
-  if (get_bit (difference->data, unit))
-    return DIFFERS;
-  if (get_bit (difference->zero, unit))
-    return zeros_are_data ? DIFFERS : BECAME_ZERO;
-  return SAME;
+  if (!get_bit (difference->changed, unit))
+    return SAME;
+  return !zeros_are_data && get_bit (difference->zeros, unit) ? BECAME_ZERO
+    : DIFFERS;
 }
 
 int

@@ -24,6 +24,9 @@ struct difference *difference_new (struct vdisk *disk, struct vdisk *base,
 /* Accepts NULL. */
 void difference_free (struct difference *difference);
 
+/* The changes, but for their base.  They are the difference's. */
+struct vdisk_changes difference_changes (const struct difference *difference);
+
 /* Visit the runs of units that differ; see struct units.  -1 with the
  * visitor's error. */
 int difference_walk (const struct difference *difference,

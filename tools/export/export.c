@@ -9,6 +9,7 @@
 
 #include "util/error.h"
 #include "export/difference.h"
+#include "export/outputs.h"
 
 const struct exporter *const exporters[] = {
   &exporter_raw,
@@ -117,8 +118,7 @@ export_run (struct export *export, struct vdisk_error *error)
 void
 export_free (struct export *export)
 {
-  if (export->exporter->free)
-    export->exporter->free (export);
+  outputs_close (export);
   difference_free (export->difference);
 }
 
@@ -130,18 +130,21 @@ export_advance (struct export *export, uint64_t bytes)
 }
 
 int
-export_units (struct export *export, uint64_t unit_size,
-              struct units *units, struct vdisk_error *error)
+export_find_changes (struct export *export, struct vdisk_changes *changes,
+                     struct vdisk_error *error)
 {
-  *units = (struct units) { .disk = export->disks[0], .size = unit_size };
-  if (export->base == NULL)
-    return 0;
+  struct units units;
+
+  export->exporter->units (export, 0, &units);
   if (export->difference == NULL)
-    export->difference = difference_new (units->disk, export->base,
-                                         unit_size, export->options->threads,
+    export->difference = difference_new (units.disk, export->base,
+                                         units.size, export->options->threads,
                                          error);
-  units->difference = export->difference;
-  return export->difference ? 0 : -1;
+  if (export->difference == NULL)
+    return -1;
+  *changes = difference_changes (export->difference);
+  changes->base = export->base;
+  return 0;
 }
 
 int
@@ -221,11 +224,4 @@ export_count_units (const struct units *units, struct unit_count *count,
 
   *count = (struct unit_count) { 0 };
   return units_walk (units, count_run, &counting, error);
-}
-
-int
-export_map_changed (const struct export *export, struct vdisk_error *error)
-{
-  return error_set (error, EIO, "%s: its map has changed while it was "
-                    "exported", vdisk_layer_file (export->disks[0], 0));
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* An export: disks on their way into a file of some format.
  *
- * Each format has an exporter.  It first plans: walks the map, which tells
- * how large the output will be and how much has to be read; then it
- * writes.  A new format is one exporter, and one line in export.c.
+ * Each format has an exporter.  It first plans, which tells how large the file
+ * will be and how much has to be read; then it writes.  Most plan by opening
+ * an output (vdisk_output_open), and write a copy of it; in order alone is
+ * written what depends on the data.  A new format is one exporter, and one
+ * line in export.c.
  */
 
 #ifndef VDISK_EXPORT_H
@@ -46,6 +48,7 @@ struct export_options {
 };
 
 struct exporter;
+struct export_parts;
 
 struct export {
   const struct exporter *exporter;
@@ -60,19 +63,24 @@ struct export {
   uint64_t size;                /* of the output */
   uint64_t total;               /* guest bytes that have to be read */
   struct difference *difference;
-  void *state;                  /* the exporter's own */
+  struct vdisk_output **outputs;        /* of each disk; NULL: none */
+  uint64_t stored;              /* bytes of theirs that are no holes */
 
   /* While it is written. */
   struct sink *sink;
   bool destination_is_wrong;    /* as the exporter says */
   struct progress progress;
   uint64_t done;                /* of 'total' */
+  uint64_t copied;              /* of 'stored' */
 };
 
 struct exporter {
   /* What --output takes, and its line of --help. */
   const char *name;
   const char *help;
+
+  /* What is read of disk i; false if nothing is.  NULL: no output has it. */
+  bool (*units) (const struct export *export, size_t i, struct units *units);
 
   /* The destination must be one that can be written at any offset (then a
    * message is recorded that says why).  NULL: it never has to. */
@@ -88,9 +96,6 @@ struct exporter {
 
   /* Write it all. */
   int (*write) (struct export *export, struct vdisk_error *error);
-
-  /* Free export->state, which may be NULL. */
-  void (*free) (struct export *export);
 };
 
 extern const struct exporter exporter_chunked;
@@ -124,11 +129,11 @@ void export_free (struct export *export);
 /* So many guest bytes more have been dealt with. */
 void export_advance (struct export *export, uint64_t bytes);
 
-/* The units of the only disk, of that size: those with data, or, with a
- * base, those that differ, which are found at the first call.  -1 with an
- * error. */
-int export_units (struct export *export, uint64_t unit_size,
-                  struct units *units, struct vdisk_error *error);
+/* What has changed since the base, which is found out at the first call.  -1
+ * with an error. */
+int export_find_changes (struct export *export,
+                         struct vdisk_changes *changes,
+                         struct vdisk_error *error);
 
 /* Read the ranges of a piece into its buffer, one after the other. */
 int export_read_piece (struct vdisk *disk, struct piece *piece,
@@ -145,10 +150,6 @@ struct unit_count {
   uint64_t bytes;               /* of the guest */
 };
 int export_count_units (const struct units *units, struct unit_count *count,
-                        struct vdisk_error *error);
-
-/* The map has changed since it was walked before: always -1. */
-int export_map_changed (const struct export *export,
                         struct vdisk_error *error);
 
 #endif /* VDISK_EXPORT_H */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "export/base-path.h"
 #include "export/export.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -39,31 +40,51 @@ add_qcow2 (json_t *options, const struct export_options *from)
   if (from->data_file)
     add (options, from->data_file_raw ? "data-file-raw" : "data-file",
          from->data_file);
+  if (from->backing)
+    add (options, "backing", from->backing);
+  if (from->backing_format)
+    add (options, "backing-format", from->backing_format);
 }
 
-static void
-add_vhd (json_t *options, const struct export_options *from,
-         const uint8_t identity[IDENTITY_SIZE])
+/* With an identity, all that is otherwise made up follows from it. */
+static int
+add_vhd (json_t *options, const struct export *export,
+         const uint8_t *identity, struct vdisk_error *error)
 {
+  const struct export_options *from = export->options;
   const char *date = getenv ("SOURCE_DATE_EPOCH");
+  CLEANUP_FREE char *parent = NULL;
   char uuid[37];
 
-  identity_to_uuid (identity, uuid);
   if (from->fixed)
     add (options, "fixed", "true");
   else
     add_number (options, "block-size", from->block_size);
   add_number (options, "round", from->round);
-  add (options, "uuid", from->uuid ? from->uuid : uuid);
-  add (options, "time", date ? date : TIME_DEFAULT);
+  if (from->uuid)
+    add (options, "uuid", from->uuid);
+  else if (identity) {
+    identity_to_uuid (identity, uuid);
+    add (options, "uuid", uuid);
+  }
+  if (identity)
+    add (options, "time", date ? date : TIME_DEFAULT);
+  if (export->base == NULL)
+    return 0;
+  parent = base_path (export, error);
+  if (parent == NULL)
+    return -1;
+  add (options, "parent", parent);
+  return 0;
 }
 
+/* What is written first comes with the first disk. */
 static void
-add_xva (json_t *options, const struct export *export)
+add_xva (json_t *options, const struct export *export, size_t i)
 {
-  add (options, "prefix", export->prefixes[0]);
+  add (options, "prefix", export->prefixes[i]);
   add (options, "checksum", export->options->sha1 ? "sha1" : "xxhash");
-  if (export->options->ova_xml)
+  if (export->options->ova_xml && i == 0)
     add (options, "ova-xml", export->options->ova_xml);
 }
 
@@ -74,21 +95,24 @@ output_needs_identity (const struct export *export)
 }
 
 json_t *
-output_options (const struct export *export,
-                const uint8_t identity[IDENTITY_SIZE],
-                struct vdisk_error *error)
+output_options (const struct export *export, size_t i,
+                const uint8_t *identity, struct vdisk_error *error)
 {
   json_t *options = json_array ();
+  int r = 0;
 
   if (options == NULL)
-    error_record (error, ENOMEM, "export: out of memory");
+    r = error_no_memory (error, "export");
   else if (export->exporter == &exporter_qcow2)
     add_qcow2 (options, export->options);
   else if (export->exporter == &exporter_vhd)
-    add_vhd (options, export->options, identity);
+    r = add_vhd (options, export, identity, error);
   else if (export->exporter == &exporter_xva)
-    add_xva (options, export);
-  return options;
+    add_xva (options, export, i);
+  if (r == 0)
+    return options;
+  json_decref (options);
+  return NULL;
 }
 
 static bool
@@ -102,13 +126,27 @@ is_addressable (const char *format)
   return false;
 }
 
+/* Open one, over a base if there is one. */
+static struct vdisk_output *
+open_over_base (struct export *export, size_t i, const char *const *options,
+                struct vdisk_error *error)
+{
+  struct vdisk_changes changes;
+
+  if (export->base && export_find_changes (export, &changes, error) == -1)
+    return NULL;
+  return vdisk_output_open_changes (export->disks[i], export->exporter->name,
+                                    options, export->base ? &changes : NULL,
+                                    error);
+}
+
 struct vdisk_output *
-output_open (const struct export *export, const json_t *options,
+output_open (struct export *export, size_t i, const json_t *options,
              struct vdisk_error *error)
 {
   const size_t count = json_array_size (options);
   CLEANUP_FREE const char **strings = calloc (count + 1, sizeof *strings);
-  size_t i;
+  size_t k;
 
   if (!is_addressable (export->exporter->name)) {
     error_record (error, ENOTSUP, "-O %s: such an output can only be written "
@@ -116,11 +154,10 @@ output_open (const struct export *export, const json_t *options,
     return NULL;
   }
   if (strings == NULL) {
-    error_record (error, ENOMEM, "export: out of memory");
+    error_no_memory (error, "export");
     return NULL;
   }
-  for (i = 0; i < count; ++i)
-    strings[i] = json_string_value (json_array_get (options, i));
-  return vdisk_output_open (export->disks[0], export->exporter->name,
-                            strings, error);
+  for (k = 0; k < count; ++k)
+    strings[k] = json_string_value (json_array_get (options, k));
+  return open_over_base (export, i, strings, error);
 }

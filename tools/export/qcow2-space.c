@@ -22,7 +22,7 @@
 
 struct qcow2_space {
   struct sink *sink;
-  const struct qcow2_layout *layout;
+  const struct qcow2_image *image;
   uint64_t end;                 /* of what is written, bytes: aligned but
                                    in an open cluster */
   uint64_t counted;             /* clusters */
@@ -33,8 +33,24 @@ struct qcow2_space {
   be64 *table;                  /* of refcount blocks */
 };
 
+/* Set entry i of a refcount block.  Counts of less than a byte: the first is
+ * in the lowest bits. */
+static void
+set_refcount (uint8_t *block, unsigned bits, uint64_t i, uint64_t count)
+{
+  const unsigned bytes = bits / 8;
+  unsigned k;
+
+  if (bits < 8) {
+    block[i / (8 / bits)] |= count << i % (8 / bits) * bits;
+    return;
+  }
+  for (k = 0; k < bytes; ++k)
+    block[i * bytes + k] = count >> 8 * (bytes - 1 - k);
+}
+
 struct qcow2_space *
-qcow2_space_new (struct sink *sink, const struct qcow2_layout *layout,
+qcow2_space_new (struct sink *sink, const struct qcow2_image *image,
                  uint64_t reserved, struct vdisk_error *error)
 {
   struct qcow2_space *space = calloc (1, sizeof *space);
@@ -42,11 +58,11 @@ qcow2_space_new (struct sink *sink, const struct qcow2_layout *layout,
   if (space == NULL)
     goto no_memory;
   space->sink = sink;
-  space->layout = layout;
-  space->end = reserved * layout->cluster_size;
+  space->image = image;
+  space->end = reserved * image->cluster_size;
   space->shared = UINT64_MAX;
-  space->block = calloc (1, layout->cluster_size);
-  space->table = calloc (layout->table_clusters, layout->cluster_size);
+  space->block = calloc (1, image->cluster_size);
+  space->table = calloc (image->table_clusters, image->cluster_size);
   if (space->block && space->table)
     return space;
 
@@ -70,12 +86,12 @@ qcow2_space_free (struct qcow2_space *space)
 static int
 append_block (struct qcow2_space *space, struct vdisk_error *error)
 {
-  const uint64_t size = space->layout->cluster_size;
+  const uint64_t size = space->image->cluster_size;
   const uint64_t offset = round_up (space->end, size);
   const uint64_t i = (space->counted - 1) /
-    qcow2_block_entries (space->layout);
+    qcow2_block_entries (space->image);
 
-  if (i >= space->layout->table_clusters * qcow2_entries (space->layout))
+  if (i >= space->image->table_clusters * qcow2_entries (space->image))
     return error_set (error, EFBIG, "%s: the refcount table is full",
                       space->sink->name);
   if (sink_write (space->sink, space->block, size, offset, error) == -1)
@@ -92,16 +108,16 @@ count_next (struct qcow2_space *space)
   const uint64_t count = space->counted == space->shared
     ? space->shared_count : 1;
 
-  qcow2_set_refcount (space->block, space->layout->refcount_bits,
+  set_refcount (space->block, space->image->refcount_bits,
                       space->counted %
-                      qcow2_block_entries (space->layout), count);
+                      qcow2_block_entries (space->image), count);
   space->counted++;
 }
 
 static bool
 is_at_block_end (const struct qcow2_space *space)
 {
-  return space->counted % qcow2_block_entries (space->layout) == 0;
+  return space->counted % qcow2_block_entries (space->image) == 0;
 }
 
 /* Close the cluster that is open, and count all there are, including the
@@ -109,7 +125,7 @@ is_at_block_end (const struct qcow2_space *space)
 static int
 settle (struct qcow2_space *space, struct vdisk_error *error)
 {
-  const uint64_t size = space->layout->cluster_size;
+  const uint64_t size = space->image->cluster_size;
 
   space->is_open = false;
   space->end = round_up (space->end, size);
@@ -128,8 +144,8 @@ qcow2_space_put (struct qcow2_space *space, const void *cluster,
   if (settle (space, error) == -1)
     return -1;
   *offset = space->end;
-  space->end += space->layout->cluster_size;
-  return sink_write (space->sink, cluster, space->layout->cluster_size,
+  space->end += space->image->cluster_size;
+  return sink_write (space->sink, cluster, space->image->cluster_size,
                      *offset, error);
 }
 
@@ -140,7 +156,7 @@ open_cluster (struct qcow2_space *space, struct vdisk_error *error)
   if (settle (space, error) == -1)
     return -1;
   space->is_open = true;
-  space->shared = space->end / space->layout->cluster_size;
+  space->shared = space->end / space->image->cluster_size;
   space->shared_count = 0;
   return 0;
 }
@@ -156,7 +172,7 @@ leave_cluster (struct qcow2_space *space, struct vdisk_error *error)
   space->is_open = false;
   if (is_at_block_end (space) && append_block (space, error) == -1)
     return -1;
-  if (space->end == end && !is_aligned (end, space->layout->cluster_size)) {
+  if (space->end == end && !is_aligned (end, space->image->cluster_size)) {
     space->is_open = true;
     space->shared++;
     space->shared_count = 1;
@@ -169,7 +185,7 @@ qcow2_space_put_packed (struct qcow2_space *space, const void *bytes,
                         size_t size, uint64_t *offset,
                         struct vdisk_error *error)
 {
-  const uint64_t cluster_size = space->layout->cluster_size;
+  const uint64_t cluster_size = space->image->cluster_size;
 
   if ((!space->is_open || space->shared_count == SHARED_MAX) &&
       open_cluster (space, error) == -1)
@@ -187,7 +203,7 @@ int
 qcow2_space_finish (struct qcow2_space *space, uint64_t table_offset,
                     uint64_t *size, struct vdisk_error *error)
 {
-  const struct qcow2_layout *layout = space->layout;
+  const struct qcow2_image *image = space->image;
 
   if (settle (space, error) == -1)
     return -1;
@@ -198,6 +214,6 @@ qcow2_space_finish (struct qcow2_space *space, uint64_t table_offset,
       return -1;
   }
   *size = space->end;
-  return sink_write (space->sink, space->table, layout->table_clusters *
-                     layout->cluster_size, table_offset, error);
+  return sink_write (space->sink, space->table, image->table_clusters *
+                     image->cluster_size, table_offset, error);
 }

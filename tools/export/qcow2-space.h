@@ -12,13 +12,14 @@
 #include <stdint.h>
 
 #include "export/qcow2.h"
+#include "export/sink.h"
 
 struct qcow2_space;
 
 /* Space whose first 'reserved' clusters are in use already.  NULL on
  * error. */
 struct qcow2_space *qcow2_space_new (struct sink *sink,
-                                     const struct qcow2_layout *layout,
+                                     const struct qcow2_image *image,
                                      uint64_t reserved,
                                      struct vdisk_error *error);
 void qcow2_space_free (struct qcow2_space *space);

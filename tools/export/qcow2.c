@@ -1,453 +1,343 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* QCOW2 as a stream: all tables before the data, in the order of QEMU's
- * qcow2-to-stdout, which readers of streams depend on:
+/* QCOW2: a copy of an output, but where only reading a cluster tells how much
+ * of it is written: compressed clusters, and all zeros, which are left out.
+ * Then a file is written in order:
  *
- *   header | refcount table | refcount blocks | L1 | L2 tables | data
+ *   header | refcount table | L1 | clusters, L2 tables, refcount blocks
  *
- * So that nothing has to be kept, the map is walked once to count the
- * clusters, once for the L1 table, once for the L2 tables, and once for
- * the data.
+ * An L2 table follows the last cluster it refers to; what comes before all
+ * of them is written last.
  */
 
 #include "export/qcow2.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/error.h"
-#include "format/qcow2/disk.h"
+#include "export/compressor.h"
+#include "export/export.h"
+#include "export/outputs.h"
+#include "export/qcow2-space.h"
 #include "util/align.h"
-#include "util/cleanup.h"
+#include "util/error.h"
+#include "util/iszero.h"
 #include "util/minmax.h"
 
-#define PIECE_LENGTH (1 << 20)
+/* Little enough for the threads to have their share of a small disk. */
+#define PIECE_LENGTH (512 << 10)
 
-/* Data clusters are found at their guest offsets in an external file. */
-static bool
-has_own_data (const struct export *export)
-{
-  return export->options->data_file == NULL;
-}
-
-static bool
-needs_file (const struct export_options *options)
-{
-  return options->compression != COMPRESSION_NONE || options->detect_zeroes;
-}
-
-/* The clusters to be written. */
-static int
-find_units (struct export *export, struct units *units,
-            struct vdisk_error *error)
-{
-  if (export_units (export, export->options->cluster_size, units,
-                    error) == -1)
-    return -1;
-  /* QEMU wants all of a raw data file to be allocated. */
-  units->all = export->options->data_file_raw;
-  return 0;
-}
-
-/* --- Counting ----------------------------------------------------------- */
-
-struct counting {
-  struct qcow2_layout *layout;
-  uint64_t data, tables;
-  uint64_t next_table;          /* those below are counted */
+struct packed {
+  struct export *export;
+  struct qcow2_image image;
+  struct qcow2_space *space;
+  struct compressors *compressors;      /* NULL: none */
+  be64 *l1;
+  be64 *l2;                     /* table number 'table' */
+  uint64_t table;
+  bool has_entries;             /* it does not stay empty */
 };
 
-static int
-count_run (void *opaque, const struct unit_run *run,
-           struct vdisk_error *error)
-{
-  struct counting *counting = opaque;
-  const uint64_t entries = qcow2_entries (counting->layout);
-  const uint64_t first = max_u64 (run->first / entries,
-                                  counting->next_table);
-  const uint64_t end = (run->first + run->count - 1) / entries + 1;
-
-  (void) error;
-  if (!run->zero)
-    counting->data += run->count;
-  if (end > first)
-    counting->tables += end - first;
-  counting->next_table = end;
-  return 0;
-}
-
-static int
-count_clusters (struct export *export, struct qcow2_layout *layout,
-                struct vdisk_error *error)
-{
-  struct counting counting = { .layout = layout };
-  struct units units;
-
-  if (find_units (export, &units, error) == -1 ||
-      units_walk (&units, count_run, &counting, error) == -1)
-    return -1;
-  layout->l2_clusters = counting.tables;
-  if (has_own_data (export))
-    layout->data_clusters = counting.data;
-  return 0;
-}
-
-static int
-plan_layout (struct export *export, struct qcow2_layout *layout,
-             struct vdisk_error *error)
-{
-  const struct qcow2_settings settings = qcow2_settings_of (export->options);
-
-  if (qcow2_layout_init (layout, export->disks[0], &settings, error) == -1 ||
-      count_clusters (export, layout, error) == -1)
-    return -1;
-  return qcow2_layout_refcounts (layout, export->disks[0],
-                                 1 + layout->l1_clusters +
-                                 layout->l2_clusters +
-                                 layout->data_clusters, error);
-}
-
-/* Find out before anything is written whether all fits in the header. */
-static int
-check_header (const struct export *export,
-              const struct qcow2_layout *layout, struct vdisk_error *error)
-{
-  const struct qcow2_settings settings = qcow2_settings_of (export->options);
-  CLEANUP_FREE uint8_t *cluster = malloc (layout->cluster_size);
-
-  if (cluster == NULL)
-    return error_no_memory (error, "export");
-  return qcow2_make_header (export->disks[0], &settings, layout, 0, 0,
-                            cluster, error);
-}
-
-static int
-qcow2_plan (struct export *export, struct vdisk_error *error)
-{
-  struct qcow2_layout *layout = calloc (1, sizeof *layout);
-  struct unit_count count;
-  struct units units;
-
-  export->state = layout;
-  if (layout == NULL)
-    return error_no_memory (error, "export");
-  if (plan_layout (export, layout, error) == -1)
-    return -1;
-  if (check_header (export, layout, error) == -1)
-    return -1;
-  export->size = qcow2_all_clusters (layout) * layout->cluster_size;
-  if (!has_own_data (export))
-    return 0;
-  if (find_units (export, &units, error) == -1 ||
-      export_count_units (&units, &count, error) == -1)
-    return -1;
-  export->total = count.bytes;
-  return 0;
-}
-
-/* --- Header and refcounts ----------------------------------------------- */
-
-static int
-write_header (struct export *export, const struct qcow2_layout *layout,
-              struct vdisk_error *error)
-{
-  const struct qcow2_settings settings = qcow2_settings_of (export->options);
-  const uint64_t size = layout->cluster_size;
-  uint8_t *cluster = malloc (size);
-  int r;
-
-  if (cluster == NULL)
-    return error_no_memory (error, "export");
-  r = qcow2_make_header (export->disks[0], &settings, layout, size,
-                         layout->l1_clusters > 0 ? qcow2_l1_offset (layout)
-                         : 0, cluster, error);
-  if (r == 0)
-    r = sink_put (export->sink, cluster, size, error);
-  free (cluster);
-  return r;
-}
-
-/* Tables are made in memory in parts of so many bytes. */
-#define PART_SIZE (64 << 10)
-
-/* A table of 8-byte entries on its way to the sink.  Entries are added in
- * ascending order; those between are 0. */
-struct table {
-  struct sink *sink;
-  uint64_t position;            /* of the part, in entries */
-  be64 part[PART_SIZE / sizeof (be64)];
+/* What a thread leaves of a piece. */
+struct outcome {
+  /* Bytes of each cluster: 0 for one of zeros, a whole cluster for one
+   * that does not compress. */
+  uint32_t *sizes;
+  uint8_t *bytes;               /* compressed: a cluster's room for each */
 };
 
-#define PART_ENTRIES (PART_SIZE / sizeof (be64))
+static size_t
+clusters_in_piece (uint64_t cluster_size)
+{
+  return max_u64 (PIECE_LENGTH, cluster_size) / cluster_size;
+}
 
+static struct outcome
+outcome_of (const struct packed *packed, const struct piece *piece)
+{
+  struct outcome outcome = { .sizes = piece->extra };
+
+  outcome.bytes = (uint8_t *) (outcome.sizes +
+                               clusters_in_piece (packed->image
+                                                  .cluster_size));
+  return outcome;
+}
+
+/* Find out how a cluster is to be written. */
 static int
-flush_part (struct table *table, uint64_t entries, struct vdisk_error *error)
+pack_cluster (const struct packed *packed, const uint8_t *from, uint8_t *to,
+              uint32_t *size, struct vdisk_error *error)
 {
-  if (sink_put (table->sink, table->part, entries * sizeof (be64),
-                error) == -1)
-    return -1;
-  table->position += entries;
-  memset (table->part, 0, sizeof table->part);
-  return 0;
-}
+  const uint64_t cluster_size = packed->image.cluster_size;
+  size_t r;
 
-static int
-table_put (struct table *table, uint64_t i, uint64_t entry,
-           struct vdisk_error *error)
-{
-  while (i - table->position >= PART_ENTRIES)
-    if (flush_part (table, PART_ENTRIES, error) == -1)
-      return -1;
-  table->part[i - table->position] = to_be64 (entry);
-  return 0;
-}
-
-/* Put what is left of a table that has so many entries. */
-static int
-table_finish (struct table *table, uint64_t entries,
-              struct vdisk_error *error)
-{
-  while (table->position < entries)
-    if (flush_part (table, min_u64 (entries - table->position,
-                                    PART_ENTRIES), error) == -1)
-      return -1;
-  return 0;
-}
-
-static struct table *
-table_new (struct sink *sink, struct vdisk_error *error)
-{
-  struct table *table = calloc (1, sizeof *table);
-
-  if (table)
-    table->sink = sink;
-  else
-    error_no_memory (error, "export");
-  return table;
-}
-
-static int
-write_refcount_table (struct export *export,
-                      const struct qcow2_layout *layout,
-                      struct vdisk_error *error)
-{
-  struct table *table = table_new (export->sink, error);
-  uint64_t i;
-  int r = table ? 0 : -1;
-
-  for (i = 0; i < layout->block_clusters && r == 0; ++i)
-    r = table_put (table, i, (1 + layout->table_clusters + i) *
-                   layout->cluster_size, error);
-  if (r == 0)
-    r = table_finish (table, layout->table_clusters * qcow2_entries (layout),
-                      error);
-  free (table);
-  return r;
-}
-
-/* Every cluster of the file is used once. */
-static int
-write_refcount_blocks (struct export *export,
-                       const struct qcow2_layout *layout,
-                       struct vdisk_error *error)
-{
-  const uint64_t entries = qcow2_block_entries (layout);
-  uint64_t left = qcow2_all_clusters (layout), i, k;
-  uint8_t *block = calloc (1, layout->cluster_size);
-  int r = block ? 0 : error_no_memory (error, "export");
-
-  for (k = 0; block && k < entries; ++k)
-    qcow2_set_refcount (block, layout->refcount_bits, k, 1);
-  for (i = 0; i < layout->block_clusters && r == 0; ++i) {
-    if (left < entries) {
-      memset (block, 0, layout->cluster_size);
-      for (k = 0; k < left; ++k)
-        qcow2_set_refcount (block, layout->refcount_bits, k, 1);
-    }
-    left -= min_u64 (left, entries);
-    r = sink_put (export->sink, block, layout->cluster_size, error);
-  }
-  free (block);
-  return r;
-}
-
-/* --- L1 and L2 tables --------------------------------------------------- */
-
-struct tables {
-  const struct export *export;
-  const struct qcow2_layout *layout;
-  struct table *table;
-  uint64_t next_table;          /* number of the next L2 table, of all */
-  uint64_t used_tables;         /* L2 tables so far that are not empty */
-  uint64_t offset;              /* of the next L2 table, or data cluster */
-};
-
-static int
-add_l1_entries (void *opaque, const struct unit_run *run,
-                struct vdisk_error *error)
-{
-  struct tables *tables = opaque;
-  const uint64_t entries = qcow2_entries (tables->layout);
-  const uint64_t last = (run->first + run->count - 1) / entries;
-  uint64_t i = max_u64 (run->first / entries, tables->next_table);
-
-  for (; i <= last; ++i) {
-    if (table_put (tables->table, i, tables->offset | QCOW2_COPIED,
-                   error) == -1)
-      return -1;
-    tables->offset += tables->layout->cluster_size;
-  }
-  tables->next_table = last + 1;
-  return 0;
-}
-
-/* The entry of the next data cluster. */
-static uint64_t
-data_entry (struct tables *tables, uint64_t cluster)
-{
-  const uint64_t size = tables->layout->cluster_size;
-
-  if (!has_own_data (tables->export))
-    return cluster * size | QCOW2_COPIED;
-  tables->offset += size;
-  return (tables->offset - size) | QCOW2_COPIED;
-}
-
-static int
-add_l2_entries (void *opaque, const struct unit_run *run,
-                struct vdisk_error *error)
-{
-  struct tables *tables = opaque;
-  const uint64_t entries = qcow2_entries (tables->layout);
-  uint64_t i;
-
-  for (i = run->first; i < run->first + run->count; ++i) {
-    if (i / entries >= tables->next_table) {
-      tables->next_table = i / entries + 1;
-      tables->used_tables++;
-    }
-    if (table_put (tables->table,
-                   (tables->used_tables - 1) * entries + i % entries,
-                   run->zero ? QCOW2_ZERO : data_entry (tables, i),
-                   error) == -1)
-      return -1;
+  *size = cluster_size;
+  if (is_zero (from, cluster_size))
+    *size = 0;
+  else if (packed->compressors) {
+    r = compress_cluster (packed->compressors, from, cluster_size, to,
+                          cluster_size - 1);
+    if (r == (size_t) -1)
+      return error_no_memory (error, "export");
+    if (r > 0)
+      *size = r;
   }
   return 0;
 }
 
-/* Write one of the two kinds of tables, which has so many clusters, and
- * whose entries point to clusters from 'offset' up to 'end'. */
 static int
-write_tables (struct export *export, const struct units *units,
-              unit_visitor *add_entries, uint64_t clusters, uint64_t offset,
-              uint64_t end, struct vdisk_error *error)
+pack_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
 {
-  const struct qcow2_layout *layout = export->state;
-  struct tables tables = {
-    .export = export, .layout = layout, .offset = offset,
-    .table = table_new (export->sink, error),
-  };
-  const uint64_t entries = clusters * qcow2_entries (layout);
-  int r = tables.table ? 0 : -1;
+  const struct packed *packed = opaque;
+  const uint64_t size = packed->image.cluster_size;
+  const struct outcome outcome = outcome_of (packed, piece);
+  size_t i;
 
-  if (r == 0)
-    r = units_walk (units, add_entries, &tables, error);
-  /* A table of more entries than there is room for was being put. */
-  if (r == 0 && (tables.offset != end || tables.table->position > entries))
-    r = export_map_changed (export, error);
-  if (r == 0)
-    r = table_finish (tables.table, entries, error);
-  free (tables.table);
-  return r;
-}
-
-static int
-write_l1_and_l2 (struct export *export, const struct units *units,
-                 struct vdisk_error *error)
-{
-  const struct qcow2_layout *layout = export->state;
-  const uint64_t size = layout->cluster_size;
-  const uint64_t l2_offset = export->sink->position +
-    layout->l1_clusters * size;
-  const uint64_t data_offset = l2_offset + layout->l2_clusters * size;
-
-  if (write_tables (export, units, add_l1_entries, layout->l1_clusters,
-                    l2_offset, data_offset, error) == -1)
+  if (export_read_piece (packed->export->disks[0], piece, error) == -1)
     return -1;
-  return write_tables (export, units, add_l2_entries, layout->l2_clusters,
-                       data_offset, data_offset +
-                       layout->data_clusters * size, error);
-}
-
-/* --- Data --------------------------------------------------------------- */
-
-static int
-read_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
-{
-  const struct export *export = opaque;
-  const uint64_t size = export->options->cluster_size;
-
-  if (export_read_piece (export->disks[0], piece, error) == -1)
-    return -1;
-  /* The last cluster of the disk may be cut short. */
   piece->size = round_up (piece->length, size);
   memset (piece->buffer + piece->length, 0, piece->size - piece->length);
+  for (i = 0; i < piece->size / size; ++i)
+    if (pack_cluster (packed, piece->buffer + i * size,
+                      outcome.bytes + i * size, &outcome.sizes[i],
+                      error) == -1)
+      return -1;
+  return 0;
+}
+
+/* Append the L2 table, and begin another. */
+static int
+change_table (struct packed *packed, uint64_t table,
+              struct vdisk_error *error)
+{
+  uint64_t offset;
+
+  if (packed->has_entries) {
+    if (qcow2_space_put (packed->space, packed->l2, &offset, error) == -1)
+      return -1;
+    packed->l1[packed->table] = to_be64 (offset | QCOW2_COPIED);
+    memset (packed->l2, 0, packed->image.cluster_size);
+    packed->has_entries = false;
+  }
+  packed->table = table;
+  return 0;
+}
+
+/* The descriptor of a compressed cluster. */
+static uint64_t
+packed_entry (const struct packed *packed, uint64_t offset, uint32_t size)
+{
+  const uint64_t sectors = (offset + size - 1) / QCOW2_SECTOR_SIZE -
+    offset / QCOW2_SECTOR_SIZE;
+
+  /* The number of sectors after the first takes as many bits as a cluster's
+   * has. */
+  return QCOW2_COMPRESSED | offset |
+    sectors << (62 - (log2_of (packed->image.cluster_size) - 8));
+}
+
+/* Append a cluster: its entry, or 0 if it needs none. */
+static int
+put_cluster (struct packed *packed, const uint8_t *plain,
+             const uint8_t *bytes, uint32_t size, uint64_t *entry,
+             struct vdisk_error *error)
+{
+  uint64_t offset;
+
+  if (size == 0) {
+    *entry = packed->export->base ? QCOW2_ZERO : 0;
+    return 0;
+  }
+  if (size == packed->image.cluster_size) {
+    if (qcow2_space_put (packed->space, plain, &offset, error) == -1)
+      return -1;
+    *entry = offset | QCOW2_COPIED;
+    return 0;
+  }
+  if (qcow2_space_put_packed (packed->space, bytes, size, &offset,
+                              error) == -1)
+    return -1;
+  *entry = packed_entry (packed, offset, size);
+  return 0;
+}
+
+static int
+add_cluster (struct packed *packed, uint64_t cluster, const uint8_t *plain,
+             const uint8_t *bytes, uint32_t size, struct vdisk_error *error)
+{
+  const uint64_t entries = qcow2_entries (&packed->image);
+  uint64_t entry;
+
+  if (cluster / entries != packed->table &&
+      change_table (packed, cluster / entries, error) == -1)
+    return -1;
+  if (put_cluster (packed, plain, bytes, size, &entry, error) == -1)
+    return -1;
+  if (entry != 0) {
+    packed->l2[cluster % entries] = to_be64 (entry);
+    packed->has_entries = true;
+  }
   return 0;
 }
 
 static int
 write_piece (void *opaque, struct piece *piece, struct vdisk_error *error)
 {
-  struct export *export = opaque;
+  struct packed *packed = opaque;
+  const uint64_t size = packed->image.cluster_size;
+  const struct outcome outcome = outcome_of (packed, piece);
+  size_t i = 0, range;
 
-  if (piece->size > export->size - export->sink->position)
-    return export_map_changed (export, error);
-  if (sink_put (export->sink, piece->buffer, piece->size, error) == -1)
-    return -1;
-  export_advance (export, piece->length);
+  for (range = 0; range < piece->range_count; ++range) {
+    uint64_t cluster = piece->ranges[range].offset / size;
+    uint64_t n = divide_up (piece->ranges[range].length, size);
+
+    for (; n > 0; --n, ++cluster, ++i)
+      if (add_cluster (packed, cluster, piece->buffer + i * size,
+                       outcome.bytes + i * size, outcome.sizes[i],
+                       error) == -1)
+        return -1;
+  }
+  export_advance (packed->export, piece->length);
   return 0;
 }
 
 static int
-write_data (struct export *export, const struct units *units,
-            struct vdisk_error *error)
+write_clusters (struct packed *packed, struct vdisk_error *error)
 {
-  const size_t length = max_u64 (PIECE_LENGTH, units->size);
+  struct export *export = packed->export;
+  const uint64_t size = packed->image.cluster_size;
+  const size_t n = clusters_in_piece (size);
   const struct pipeline_ops ops = {
-    .piece_length = length, .buffer_size = length,
-    .work = read_piece, .write = write_piece,
+    .piece_length = n * size, .buffer_size = n * size,
+    .extra_size = n * (sizeof (uint32_t) + size),
+    .work = pack_piece, .write = write_piece,
   };
+  struct units units;
 
-  if (!has_own_data (export))
-    return 0;
-  if (export_units_through (export, units, &ops, export, error) == -1)
+  export->exporter->units (export, 0, &units);
+  if (export_units_through (export, &units, &ops, packed, error) == -1)
     return -1;
-  return export->sink->position == export->size ? 0
-    : export_map_changed (export, error);
+  return change_table (packed, 0, error);
+}
+
+/* Write what comes first in the file. */
+static int
+write_start (struct packed *packed, struct vdisk_error *error)
+{
+  const struct qcow2_image *image = &packed->image;
+  const uint64_t size = image->cluster_size;
+  const uint64_t l1_offset = (1 + image->table_clusters) * size;
+  const be64 l1_field = to_be64 (l1_offset);
+  struct sink *sink = packed->export->sink;
+
+  if (image->l1_clusters > 0)
+    memcpy (image->header + QCOW2_L1_OFFSET, &l1_field, sizeof l1_field);
+  if (packed->export->options->compression == COMPRESSION_ZSTD) {
+    image->header[QCOW2_INCOMPATIBLE_LAST] |=
+      QCOW2_INCOMPATIBLE_COMPRESSION_TYPE;
+    image->header[QCOW2_COMPRESSION_TYPE] = QCOW2_COMPRESSION_ZSTD;
+  }
+  if (qcow2_space_finish (packed->space, size, &sink->position,
+                          error) == -1 ||
+      sink_write (sink, packed->l1, image->l1_clusters * size, l1_offset,
+                  error) == -1)
+    return -1;
+  return sink_write (sink, image->header, size, 0, error);
+}
+
+/* Take what follows from the map from the output: the file has as many
+ * clusters at most. */
+static int
+read_header (struct packed *packed, struct vdisk_error *error)
+{
+  const struct export_options *options = packed->export->options;
+  struct qcow2_image *image = &packed->image;
+  be32 clusters, entries;
+
+  image->cluster_size = options->cluster_size;
+  image->refcount_bits = options->refcount_bits;
+  image->header = malloc (image->cluster_size);
+  if (image->header == NULL)
+    return error_no_memory (error, "export");
+  if (vdisk_output_pread (packed->export->outputs[0], image->header,
+                          image->cluster_size, 0, error) == -1)
+    return -1;
+  memcpy (&clusters, image->header + QCOW2_REFCOUNT_TABLE_CLUSTERS,
+          sizeof clusters);
+  memcpy (&entries, image->header + QCOW2_L1_SIZE, sizeof entries);
+  image->table_clusters = get_be32 (clusters);
+  image->l1_clusters = divide_up (get_be32 (entries), qcow2_entries (image));
+  return 0;
 }
 
 static int
-write_stream (struct export *export, struct vdisk_error *error)
+prepare (struct packed *packed, struct vdisk_error *error)
 {
-  const struct qcow2_layout *layout = export->state;
-  struct units units;
+  const struct qcow2_image *image = &packed->image;
+  const struct export_options *options = packed->export->options;
 
-  if (find_units (export, &units, error) == -1 ||
-      write_header (export, layout, error) == -1 ||
-      write_refcount_table (export, layout, error) == -1 ||
-      write_refcount_blocks (export, layout, error) == -1 ||
-      write_l1_and_l2 (export, &units, error) == -1)
+  if (read_header (packed, error) == -1)
     return -1;
-  return write_data (export, &units, error);
+  packed->space = qcow2_space_new (packed->export->sink, image,
+                                   1 + image->table_clusters +
+                                   image->l1_clusters, error);
+  if (packed->space == NULL)
+    return -1;
+  packed->l1 = calloc (image->l1_clusters + 1, image->cluster_size);
+  packed->l2 = calloc (1, image->cluster_size);
+  if (packed->l1 == NULL || packed->l2 == NULL)
+    return error_no_memory (error, "export");
+  if (options->compression == COMPRESSION_NONE)
+    return 0;
+  packed->compressors =
+    compressors_new (options->compression == COMPRESSION_ZSTD,
+                     options->compression_level);
+  return packed->compressors ? 0 : error_no_memory (error, "export");
+}
+
+static int
+write_packed (struct export *export, struct vdisk_error *error)
+{
+  struct packed packed = { .export = export };
+  int r = -1;
+
+  if (sink_begin (export->sink, 0, false, error) == 0 &&
+      prepare (&packed, error) == 0 && write_clusters (&packed, error) == 0)
+    r = write_start (&packed, error);
+  qcow2_space_free (packed.space);
+  compressors_free (packed.compressors);
+  free (packed.l1);
+  free (packed.l2);
+  free (packed.image.header);
+  return r;
 }
 
 /* --- The exporter ------------------------------------------------------- */
+
+static bool
+is_packed (const struct export_options *options)
+{
+  return options->compression != COMPRESSION_NONE || options->detect_zeroes;
+}
+
+static bool
+qcow2_units (const struct export *export, size_t i, struct units *units)
+{
+  *units = (struct units) {
+    .disk = export->disks[i], .size = export->options->cluster_size,
+    .difference = export->difference,
+    /* They read as zeros, and so are found out. */
+    .zeros_are_data = is_packed (export->options),
+  };
+  return export->options->data_file == NULL;
+}
 
 static int
 qcow2_check_destination (const struct export *export,
                          const struct sink *sink, struct vdisk_error *error)
 {
-  if (needs_file (export->options) && sink->is_stream)
+  if (is_packed (export->options) && sink->is_stream)
     return error_set (error, EINVAL, "%s: with --%s the tables come after "
                       "the data, so that this needs a file and no stream",
                       sink->name, export->options->compression !=
@@ -455,36 +345,19 @@ qcow2_check_destination (const struct export *export,
   return 0;
 }
 
-static bool
-qcow2_is_size_unknown (const struct export_options *options)
-{
-  return needs_file (options);
-}
-
 static int
 qcow2_write (struct export *export, struct vdisk_error *error)
 {
-  const bool packed = needs_file (export->options);
-
-  if (sink_begin (export->sink, packed ? 0 : export->size, false,
-                  error) == -1)
-    return -1;
-  return packed ? qcow2_write_packed (export, error)
-    : write_stream (export, error);
-}
-
-static void
-qcow2_free (struct export *export)
-{
-  free (export->state);
+  return is_packed (export->options) ? write_packed (export, error)
+    : outputs_write (export, error);
 }
 
 const struct exporter exporter_qcow2 = {
   .name = "qcow2",
   .help = "QCOW2 version 3",
+  .units = qcow2_units,
   .check_destination = qcow2_check_destination,
-  .is_size_unknown = qcow2_is_size_unknown,
-  .plan = qcow2_plan,
+  .is_size_unknown = is_packed,
+  .plan = outputs_plan,
   .write = qcow2_write,
-  .free = qcow2_free,
 };

@@ -86,8 +86,5 @@ units_walk (const struct units *units, unit_visitor *visit, void *opaque,
   if (units->difference)
     return difference_walk (units->difference, units->zeros_are_data, visit,
                             opaque, error);
-  if (!units->all)
-    return walk_data (&walk);
-  walk.run.count = units_count (units);
-  return visit_run (&walk);
+  return walk_data (&walk);
 }

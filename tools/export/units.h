@@ -18,7 +18,6 @@ struct difference;
 struct units {
   struct vdisk *disk;
   uint64_t size;                /* of a unit: a power of two */
-  bool all;                     /* whatever is in them */
   bool ends;                    /* the first and the last, whatever is in
                                    them, and those with data */
   const struct difference *difference;  /* only units that differ; NULL:
