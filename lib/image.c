@@ -234,7 +234,7 @@ vdisk_check (struct vdisk *vdisk,
              struct vdisk_check *check, struct vdisk_error *error)
 {
   struct layer *top = vdisk->chain->layers[0];
-  struct vdisk_check found = { .size = check->size };
+  struct vdisk_check found = { .struct_size = check->struct_size };
   struct check_report report = {
     .check = &found, .finding_callback = finding_callback,
     .progress_callback = progress_callback, .opaque = opaque,
@@ -243,10 +243,10 @@ vdisk_check (struct vdisk *vdisk,
   int r;
 
   error_clear (error);
-  if (check->size < CHECK_SIZE_MIN)
-    return error_set (error, EINVAL, "struct vdisk_check: size %zu, must be "
-                      "at least %zu (VDISK_CHECK_INIT sets it)", check->size,
-                      CHECK_SIZE_MIN);
+  if (check->struct_size < CHECK_SIZE_MIN)
+    return error_set (error, EINVAL, "struct vdisk_check: struct_size %zu, "
+                      "must be at least %zu (VDISK_CHECK_INIT sets it)",
+                      check->struct_size, CHECK_SIZE_MIN);
   if (cancel_check (vdisk->options, top->source->name, error) == -1)
     return -1;
   if (top->format->check == NULL)
@@ -254,7 +254,7 @@ vdisk_check (struct vdisk *vdisk,
                      "check", top->format->name);
   else
     r = top->format->check (top, &report, error);
-  memcpy (check, &found, min_u64 (check->size, sizeof found));
+  memcpy (check, &found, min_u64 (check->struct_size, sizeof found));
   return r;
 }
 

@@ -491,10 +491,10 @@ typedef int vdisk_progress_callback (void *opaque,
 
 /* The verdict of a check, in the terms of 'qemu-img check'.  Clusters are
  * of the guest's (blocks of a VHD).  Initialize it with VDISK_CHECK_INIT, so
- * that 'size' says which members there are: later versions may have more
- * after the last one, and then fill those that the caller knows. */
+ * that 'struct_size' says which members there are: later versions may have
+ * more after the last one, and then fill those that the caller knows. */
 struct vdisk_check {
-  size_t size;                          /* of this struct */
+  size_t struct_size;
   uint64_t errors, leaks, warnings;     /* leaks: host clusters */
   uint64_t total_clusters;
   uint64_t allocated_clusters;
@@ -511,8 +511,8 @@ struct vdisk_check {
 /* Check the metadata of the top layer's file, and tell every finding.
  * Either callback may be NULL.  Returns 0 when the check was carried out,
  * whatever it found; -1 if it could not be (a table cannot be read, the
- * format has no metadata to check: ENOTSUP; 'size' is less than any version
- * of the struct has: EINVAL, and nothing is written there). */
+ * format has no metadata to check: ENOTSUP; 'struct_size' is less than any
+ * version of the struct has: EINVAL, and nothing is written there). */
 int vdisk_check (struct vdisk *vdisk,
                  vdisk_finding_callback *finding_callback,
                  vdisk_progress_callback *progress_callback, void *opaque,

@@ -139,8 +139,8 @@ START_TEST (layouts)
   ck_assert_uint_eq (offsetof (struct vdisk_extent, compression), 36);
   ck_assert_uint_eq (offsetof (struct vdisk_extent, packed_length), 40);
 
-  ck_assert_uint_eq (offsetof (struct vdisk_check, size), 0);
-  ck_assert_uint_eq (check.size, sizeof check);
+  ck_assert_uint_eq (offsetof (struct vdisk_check, struct_size), 0);
+  ck_assert_uint_eq (check.struct_size, sizeof check);
   ck_assert_uint_eq (check.errors, 0);
   ck_assert_uint_eq (check.image_end_offset, 0);
 }

@@ -55,7 +55,7 @@ check_of_size (size_t size, struct later_check *check,
   int r;
 
   memset (check, 0x5a, sizeof *check);
-  check->now.size = size;
+  check->now.struct_size = size;
   r = vdisk_check (vdisk, NULL, NULL, NULL, &check->now, error);
   vdisk_close (vdisk);
   return r;
@@ -77,7 +77,7 @@ START_TEST (check_fills_what_it_knows)
   struct later_check check;
 
   ck_assert_int_eq (check_of_size (size, &check, NULL), 0);
-  ck_assert_uint_eq (check.now.size, size);
+  ck_assert_uint_eq (check.now.struct_size, size);
   ck_assert_uint_gt (check.now.errors, 0);
   ck_assert_uint_eq (check.now.total_clusters, 10);
   ck_assert_uint_eq (check.now.allocated_clusters, 1);
@@ -96,8 +96,8 @@ START_TEST (check_is_too_small)
 
   ck_assert_int_eq (check_of_size (sizes[_i], &check, &error), -1);
   ck_assert_int_eq (error.errnum, EINVAL);
-  ck_assert (strstr (error.message, "struct vdisk_check: size "));
-  ck_assert_uint_eq (check.now.size, sizes[_i]);
+  ck_assert (strstr (error.message, "struct vdisk_check: struct_size "));
+  ck_assert_uint_eq (check.now.struct_size, sizes[_i]);
   ck_assert_untouched (&check.now.errors,
                        sizeof check - offsetof (struct vdisk_check, errors));
 }
@@ -119,7 +119,7 @@ START_TEST (check_is_not_supported)
   ck_assert_int_eq (vdisk_check (vdisk, NULL, NULL, NULL, &check, &error),
                     -1);
   ck_assert_int_eq (error.errnum, ENOTSUP);
-  ck_assert_uint_eq (check.size, sizeof check);
+  ck_assert_uint_eq (check.struct_size, sizeof check);
   ck_assert_uint_eq (check.errors, 0);
   vdisk_close (vdisk);
 }
