@@ -5,6 +5,8 @@
  *   tables say (naive.c);
  *   the map of a piece is that piece of the map, also where it ends in
  *   damage;
+ *   merged extents are maximal, and otherwise the same;
+ *   without the holes of the host file the map has what the tables say;
  *   HOLE and ZERO read as zeros, DATA as the bytes of its file;
  *   what can be mapped can be read, but for compressed clusters;
  *   reading again, and reading in pieces, gives the same bytes;
@@ -63,6 +65,19 @@ file_under (struct vdisk *vdisk, const struct vdisk_extent *extent)
   return number;
 }
 
+/* A compressed cluster has a stream, in the file or where it has ended. */
+static void
+check_packed (struct vdisk *vdisk, const struct vdisk_extent *extent)
+{
+  if (extent->kind != VDISK_PACKED)
+    fuzz_assert (extent->compression == VDISK_COMPRESSION_NONE &&
+                 extent->packed_length == 0, "kind %d is compressed by %d, "
+                 "%" PRIu64 " bytes", extent->kind, extent->compression,
+                 extent->packed_length);
+  else
+    naive_check_stream (vdisk, extent);
+}
+
 static void
 check_extent (struct vdisk *vdisk, const struct vdisk_extent *extent)
 {
@@ -78,6 +93,7 @@ check_extent (struct vdisk *vdisk, const struct vdisk_extent *extent)
                "a hole of the host file is of kind %d", extent->kind);
   fuzz_assert (has_host || (!is_data && extent->kind != VDISK_PACKED),
                "kind %d has no host offset", extent->kind);
+  check_packed (vdisk, extent);
   if (!is_data)
     return;
   /* It may end within a cluster. */
@@ -88,13 +104,19 @@ check_extent (struct vdisk *vdisk, const struct vdisk_extent *extent)
                extent->length, extent->host_offset, size);
 }
 
-/* Does b only go on with what a says? */
+/* Does b only go on with what a says?  Of compressed clusters it does if both
+ * are in the same one. */
 static bool
-continues (const struct vdisk_extent *a, const struct vdisk_extent *b)
+continues (struct vdisk *vdisk, const struct vdisk_extent *a,
+           const struct vdisk_extent *b)
 {
-  return a->kind == b->kind && a->depth == b->depth &&
-    a->host_hole == b->host_hole && a->kind != VDISK_PACKED &&
-    (a->host_offset == VDISK_NO_HOST_OFFSET ?
+  if (a->kind != b->kind || a->depth != b->depth ||
+      a->host_hole != b->host_hole)
+    return false;
+  if (a->kind == VDISK_PACKED)
+    return a->offset / vdisk_layer_cluster_size (vdisk, a->depth) ==
+      b->offset / vdisk_layer_cluster_size (vdisk, b->depth);
+  return (a->host_offset == VDISK_NO_HOST_OFFSET ?
      b->host_offset == VDISK_NO_HOST_OFFSET :
      a->host_offset + a->length == b->host_offset);
 }
@@ -121,8 +143,11 @@ take (void *opaque, const struct vdisk_extent *extent)
   check_extent (taking->vdisk, extent);
   if (++map->calls > CALLS_MAX)
     return 1;
-  if (last && continues (last, extent))
+  if (last && continues (taking->vdisk, last, extent)) {
+    fuzz_assert (!(map->flags & VDISK_EXTENTS_MERGED), "the extent at %"
+                 PRIu64 " continues the one before it", extent->offset);
     last->length += extent->length;
+  }
   else if (map->count == EXPLORE_EXTENTS_MAX)
     return 1;
   else
@@ -134,7 +159,7 @@ take (void *opaque, const struct vdisk_extent *extent)
 /* Map once.  False if it has to be done again, for a read has failed. */
 static bool
 try_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
-         struct explored *map)
+         unsigned flags, struct explored *map)
 {
   struct taking taking = { .vdisk = vdisk, .map = map };
   struct vdisk_error error = { .errnum = -1 };
@@ -142,9 +167,10 @@ try_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   map->offset = map->reached = offset;
   map->end = offset + count;
   map->count = map->calls = 0;
+  map->flags = flags;
   fuzz_meter_start ();
-  map->failed = vdisk_extents (vdisk, offset, count, take, &taking,
-                               &error) == -1;
+  map->failed = vdisk_extents_flags (vdisk, offset, count, flags, take,
+                                     &taking, &error) == -1;
   fuzz_meter_check ("map", reads_max (vdisk));
   if (map->failed)
     fuzz_check_error ("map", &error);
@@ -154,17 +180,24 @@ try_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
   return !map->failed || !fuzz_files_has_failed ();
 }
 
-void
-explore_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
-             struct explored *map)
+static void
+explore_map_flags (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+                   unsigned flags, struct explored *map)
 {
-  while (!try_map (vdisk, offset, count, map))
+  while (!try_map (vdisk, offset, count, flags, map))
     fuzz_files_arm (0);
   fuzz_assert (map->failed || map->exhausted ||
                map->reached == map->end || map->calls > CALLS_MAX ||
                map->count == EXPLORE_EXTENTS_MAX,
                "the map of %" PRIu64 "+%" PRIu64 " ends at %" PRIu64,
                offset, count, map->reached);
+}
+
+void
+explore_map (struct vdisk *vdisk, uint64_t offset, uint64_t count,
+             struct explored *map)
+{
+  explore_map_flags (vdisk, offset, count, 0, map);
 }
 
 /* The extent of a map that an offset is in. */
@@ -219,6 +252,56 @@ compare_maps (const struct explored *whole, const struct explored *piece)
                   piece->offset > whole->reached),
                  "damage at %" PRIu64 " is only in the map of a piece",
                  piece->reached);
+}
+
+/* What the image itself says of the bytes of an extent. */
+static enum vdisk_kind
+plain_kind (struct vdisk *vdisk, const struct vdisk_extent *extent)
+{
+  const bool is_raw = extent->kind == VDISK_HOLE &&
+    extent->host_offset != VDISK_NO_HOST_OFFSET &&
+    strcmp (vdisk_layer_format (vdisk, extent->depth), "raw") == 0;
+
+  return is_raw || extent->host_hole ? VDISK_DATA : extent->kind;
+}
+
+/* The map without holes of the host file: data is what they were in. */
+static void
+compare_plain (struct vdisk *vdisk, const struct explored *map,
+               const struct explored *plain)
+{
+  uint64_t offset = plain->offset;
+  const uint64_t end = min_u64 (map->reached, plain->reached);
+
+  while (offset < end) {
+    const struct vdisk_extent *a = extent_at (map, offset);
+    const struct vdisk_extent *b = extent_at (plain, offset);
+
+    fuzz_assert (!b->host_hole && a->depth == b->depth &&
+                 host_of (a, offset) == host_of (b, offset) &&
+                 b->kind == plain_kind (vdisk, a),
+                 "at %" PRIu64 " the map has kind %d of layer %u at %" PRIu64
+                 ", without holes of the file kind %d of layer %u at %"
+                 PRIu64, offset, a->kind, a->depth, host_of (a, offset),
+                 b->kind, b->depth, host_of (b, offset));
+    offset = min_u64 (a->offset + a->length, b->offset + b->length);
+  }
+}
+
+/* The same map by each flag.  Where there are more extents than are wanted
+ * it ends elsewhere. */
+static void
+check_flags (struct vdisk *vdisk, const struct explored *map)
+{
+  static struct explored other;
+  const uint64_t count = map->end - map->offset;
+
+  explore_map_flags (vdisk, map->offset, count, VDISK_EXTENTS_MERGED,
+                     &other);
+  compare_maps (map, &other);
+  explore_map_flags (vdisk, map->offset, count, VDISK_EXTENTS_NO_HOST_HOLES,
+                     &other);
+  compare_plain (vdisk, map, &other);
 }
 
 /* Read; 0 or an errno value. */
@@ -398,6 +481,7 @@ check_window (struct vdisk *vdisk, const struct explored *whole,
   explore_map (vdisk, offset, count, &window);
   naive_check (vdisk, control, &window);
   compare_maps (whole, &window);
+  check_flags (vdisk, &window);
   if (window.failed || window.reached == window.end) {
     read_range (vdisk, &window, random);
     read_cluster (vdisk, &window, &cluster, random);
@@ -460,6 +544,7 @@ explore (struct vdisk *vdisk, struct fuzz_control *control)
                "clusters of %u bytes", vdisk_cluster_size (vdisk));
   explore_map (vdisk, 0, size, &whole);
   naive_check (vdisk, control, &whole);
+  check_flags (vdisk, &whole);
   check_end (vdisk);
   for (i = 0; i < PIECES && size > 0; ++i) {
     arm (control);

@@ -21,7 +21,7 @@ struct explored {
   uint64_t reached;             /* told up to here */
   struct vdisk_extent at[EXPLORE_EXTENTS_MAX];
   size_t count;
-  unsigned calls;
+  unsigned calls, flags;
   bool failed;                  /* the byte at 'reached' cannot be mapped */
   bool exhausted;               /* it might be, but the files are too small
                                    for so large a map: their tables overlap */

@@ -164,7 +164,7 @@ check_in_windows (struct layer *layer, const struct vdisk_check *whole,
 {
   struct random *random = &control->random;
   struct told told = { 0 };
-  struct vdisk_check check = { 0 };
+  struct vdisk_check check = VDISK_CHECK_INIT;
   struct check_report report = {
     .check = &check, .finding_callback = take_finding,
     .progress_callback = take_progress, .opaque = &told,

@@ -560,6 +560,26 @@ naive_check (struct vdisk *vdisk, const struct fuzz_control *control,
     check_damage (vdisk, control, map->reached);
 }
 
+void
+naive_check_stream (struct vdisk *vdisk, const struct vdisk_extent *extent)
+{
+  const struct lookup l = lookup_in (vdisk, extent->depth);
+  const struct found found = find_qcow2 (&l, extent->offset);
+  const uint64_t size = fuzz_files_size (l.file);
+  const uint64_t left = found.host < size ? size - found.host : 0;
+  const uint64_t length = found.packed_size < left ? found.packed_size : left;
+  const bool zstd = BIG (&l, qcow2_header, version) >= 3 &&
+    (BIG (&l, qcow2_header, incompatible_features) & QCOW2_COMPRESSION_TYPE);
+
+  fuzz_assert (extent->packed_length == length, "the stream at %" PRIu64
+               " takes %" PRIu64 " bytes, not %" PRIu64, extent->offset,
+               length, extent->packed_length);
+  fuzz_assert (extent->compression == (zstd ? VDISK_COMPRESSION_ZSTD
+                                       : VDISK_COMPRESSION_DEFLATE),
+               "the stream at %" PRIu64 " is of compression %d",
+               extent->offset, extent->compression);
+}
+
 enum inflated
 naive_check_packed (struct vdisk *vdisk, const struct vdisk_extent *extent,
                     const uint8_t *bytes)

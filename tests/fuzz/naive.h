@@ -21,6 +21,10 @@ struct fuzz_control;
 void naive_check (struct vdisk *vdisk, const struct fuzz_control *control,
                   const struct explored *map);
 
+/* Abort unless an extent that is compressed says what its L2 entry says. */
+void naive_check_stream (struct vdisk *vdisk,
+                         const struct vdisk_extent *extent);
+
 /* Inflate the compressed cluster of an extent.  'bytes', what was read of
  * the extent, must be what comes out; NULL, if it could not be read. */
 enum inflated naive_check_packed (struct vdisk *vdisk,
