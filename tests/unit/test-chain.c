@@ -21,22 +21,32 @@
 #include "table-format.h"
 #include "table-model.h"
 
+/* Options for the table format, which outlive all chains. */
+static const struct vdisk_options *
+table_options (bool host_holes)
+{
+  static struct vdisk_options options[2];
+  struct vdisk_options *defaults = vdisk_options_new ();
+
+  ck_assert_ptr_nonnull (defaults);
+  options[host_holes] = *defaults;
+  options[host_holes].format = &format_table;
+  options[host_holes].host_holes = host_holes;
+  vdisk_options_free (defaults);
+  return &options[host_holes];
+}
+
 /* Open the chain of images whose top is the first on the shelf. */
 static struct chain *
 open_shelf (struct table_shelf *shelf, bool host_holes,
             struct vdisk_error *error)
 {
   const struct resolver resolver = table_resolver (shelf);
-  struct vdisk_options *options = vdisk_options_new ();
   struct chain *chain;
 
-  ck_assert_ptr_nonnull (options);
-  options->format = &format_table;
-  options->host_holes = host_holes;
   error_clear (error);
-  chain = chain_open (table_source (shelf->images[0]), options, &resolver,
-                      error);
-  vdisk_options_free (options);
+  chain = chain_open (table_source (shelf->images[0]),
+                      table_options (host_holes), &resolver, error);
   if (chain)
     ck_assert_int_eq (error->errnum, 0);
   else
@@ -1060,7 +1070,6 @@ open_long_chain (unsigned count, struct vdisk_error *error)
     .left = count - 2,
   };
   const struct resolver resolver = { .open = open_next, .opaque = &endless };
-  struct vdisk_options *options = vdisk_options_new ();
   struct interval_list list = { 0 };
   struct chain *chain;
   bool opened;
@@ -1068,11 +1077,9 @@ open_long_chain (unsigned count, struct vdisk_error *error)
   table_add_name (endless.next, "next");
   table_fill (endless.next, VDISK_HOLE);
   table_fill (endless.last, VDISK_DATA);
-  options->format = &format_table;
   error_clear (error);
-  chain = chain_open (table_source (endless.next), options, &resolver,
-                      error);
-  vdisk_options_free (options);
+  chain = chain_open (table_source (endless.next), table_options (true),
+                      &resolver, error);
   if (chain) {
     ck_assert_uint_eq (chain->count, count);
     ck_assert_int_eq (chain_map (chain, 0, 512, &list, error), 0);
