@@ -82,6 +82,7 @@ FUZZ_SUPPORT_C := $(filter-out $(FUZZ_C) $(MUTATOR_C) tests/fuzz/mutate% \
              tests/fuzz/replay.c tests/fuzz/compare.c, \
              $(wildcard tests/fuzz/*.c))
 MUTATE_C  := $(wildcard tests/fuzz/mutate*.c)
+EXAMPLES  := $(wildcard docs/examples/*.c)
 BENCH_C   := $(wildcard scripts/bench/*.c)
 
 LIB_O     := $(LIB_C:%.c=$(OBJ)/%.o)
@@ -302,8 +303,8 @@ check-shared: $(TOOL_SHARED) all
 # runs only code that others run.
 SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
     export-memory export-progress export-readers filesystem \
-    fuzz-differential hardening info-vhd install library-version limits \
-    map-hostile map-large \
+    fuzz-differential hardening info-vhd install library-examples \
+    library-version limits map-hostile map-large \
     nbd-source-large qcow2-huge runner vhd-oracle vhd-size without))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
@@ -479,7 +480,7 @@ install: all
 	    lib/libvdisk.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/libvdisk.pc
 	install -m 755 $(TOOL) $(DESTDIR)$(BINDIR)/
 	install -m 644 tools/completion.bash $(DESTDIR)$(COMPLETIONDIR)/vdisk
-	install -m 644 plugin/nbdkit-vdisk@.service \
+	install -m 644 plugin/nbdkit-vdisk@.service $(EXAMPLES) \
 	    $(DESTDIR)$(DOCDIR)/examples/
 	install -m 644 $(filter %.1,$(MAN)) $(DESTDIR)$(MANDIR)/man1/
 	install -m 644 $(filter %.3,$(MAN)) $(DESTDIR)$(MANDIR)/man3/
@@ -490,6 +491,7 @@ INSTALLED = $(PLUGINDIR)/$(notdir $(PLUGIN)) \
     $(LIBDIR)/libvdisk.so.$(SOVERSION) $(LIBDIR)/libvdisk.so.$(VERSION) \
     $(LIBDIR)/pkgconfig/libvdisk.pc $(INCDIR)/vdisk.h $(BINDIR)/vdisk \
     $(COMPLETIONDIR)/vdisk $(DOCDIR)/examples/nbdkit-vdisk@.service \
+    $(EXAMPLES:docs/%=$(DOCDIR)/%) \
     $(patsubst build/man/%,$(MANDIR)/man1/%,$(filter %.1,$(MAN))) \
     $(patsubst build/man/%,$(MANDIR)/man3/%,$(filter %.3,$(MAN)))
 
