@@ -122,25 +122,39 @@ set_as (const char *value)
   return as_format ? 0 : -1;
 }
 
+/* Take what is up to a comma, or the end, and step over it; two commas are
+ * one that is part of it. */
+static char *
+take_option (const char **value)
+{
+  char *option = malloc (strlen (*value) + 1), *to = option;
+
+  if (option == NULL)
+    return NULL;
+  for (; **value; ++*value) {
+    if (**value == ',' && *++*value != ',')
+      break;
+    *to++ = **value;
+  }
+  *to = '\0';
+  return option;
+}
+
 /* NAME=VALUE, or several with commas between them. */
 static int
 add_as_options (const char *value)
 {
   while (*value) {
-    const size_t length = strcspn (value, ",");
-
     if (as_option_count == AS_OPTIONS_MAX) {
       nbdkit_error ("as-options: there are more than %d", AS_OPTIONS_MAX);
       return -1;
     }
-    as_options[as_option_count] = strndup (value, length);
+    as_options[as_option_count] = take_option (&value);
     if (as_options[as_option_count] == NULL) {
       nbdkit_error ("out of memory");
       return -1;
     }
     as_option_count++;
-    value += length;
-    value += *value == ',';
   }
   return 0;
 }
@@ -195,7 +209,7 @@ vdisk_config_complete (void)
   "as=<FORMAT>            Serve not the disk, but the file that it would be\n" \
   "                       converted to: %s.\n" \
   "as-options=<NAME>=<VALUE>[,...]\n" \
-  "                       Options of that format.\n" \
+  "                       Options of that format; ,, is a comma in one.\n" \
   "format=auto|vhd|qcow2|qed|raw\n" \
   "                       Its format (default: auto; raw is never guessed).\n" \
   "backing-dir=<DIR>      References may also lead into this directory;\n" \
