@@ -4,15 +4,21 @@
 
 export VDISK=${VDISK:-$top/tools/vdisk}
 
-# Build the program that reads outputs, against the library as it is.
-build_output_read ()
+# build_output_program NAME: build NAME.c, which reads outputs, against the
+# library as it is.
+build_output_program ()
 {
     local library=$top/lib/libvdisk.so soname
 
     soname=$(readelf -d "$library" |
              sed -n 's/.*(SONAME).*\[\(.*\)\].*/\1/p')
-    ln -s "$library" "$soname"
-    cc -O2 -pthread -I"$top/lib" -o output_read "$e2e/output_read.c" \
-        "$library" -Wl,-rpath,"$tmp"
+    [ -e "$soname" ] || ln -s "$library" "$soname"
+    cc -O2 -pthread -I"$top/lib" -o "$1" "$e2e/$1.c" "$library" \
+        -Wl,-rpath,"$tmp"
+}
+
+build_output_read ()
+{
+    build_output_program output_read
     export OUTPUT_READ=$tmp/output_read
 }
