@@ -12,10 +12,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "util/error.h"
 #include "export/interrupt.h"
+#include "util/align.h"
 #include "util/minmax.h"
 
 /* Enough for each thread to find a next piece while others are waiting to
@@ -31,6 +33,8 @@
 
 /* How long an interrupt may go unnoticed while a thread is waited for. */
 #define NOTICE_NS 100000000
+
+#define PAGE 4096
 
 struct pipeline {
   const struct pipeline_ops *ops;
@@ -205,13 +209,28 @@ write_oldest (struct pipeline *pipeline, struct vdisk_error *error)
   return 0;
 }
 
+/* A buffer whose pages are there: a page fault for each of them would cost
+ * as much as to copy the bytes, and a short export uses each but once.  Where
+ * the kernel cannot do so (before Linux 5.14) they come one by one. */
+static uint8_t *
+new_buffer (size_t size)
+{
+  uint8_t *buffer = aligned_alloc (PAGE, round_up (size, PAGE));
+
+#ifdef MADV_POPULATE_WRITE
+  if (buffer)
+    madvise (buffer, round_up (size, PAGE), MADV_POPULATE_WRITE);
+#endif
+  return buffer;
+}
+
 /* The buffer that was used last, which may be in the processor's cache. */
 static uint8_t *
 take_buffer (struct pipeline *pipeline)
 {
   return pipeline->spare_count > 0
     ? pipeline->spare[--pipeline->spare_count]
-    : malloc (pipeline->ops->buffer_size);
+    : new_buffer (pipeline->ops->buffer_size);
 }
 
 /* How many pieces there may be at a time. */
