@@ -68,8 +68,10 @@ write_to_sink (struct export *export, struct vdisk_error *error)
 static int
 check_apart (const struct export *export, struct vdisk_error *error)
 {
-  const char *ova_xml = export->options->ova_xml;
-  const char *data_file = export->options->data_file;
+  const struct export_options *options = export->options;
+  const char *ova_xml = options->ova_xml;
+  const char *data_file = options->data_file ? options->data_file
+    : options->data_file_raw;
   size_t i;
 
   for (i = 0; i < export->disk_count; ++i)
@@ -81,8 +83,8 @@ check_apart (const struct export *export, struct vdisk_error *error)
     return -1;
   if (data_file &&
       sink_check_recorded (export->sink, export->destination, data_file,
-                           export->options->data_file_raw ? "data-file-raw"
-                           : "data-file", error) == -1)
+                           options->data_file ? "data-file"
+                           : "data-file-raw", error) == -1)
     return -1;
   return ova_xml ? sink_check_apart (export->sink, ova_xml, error) : 0;
 }

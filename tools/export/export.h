@@ -23,28 +23,27 @@
 
 /* What the command line has asked for. */
 struct export_options {
-  unsigned threads;
+  uint64_t threads;
   bool detect_zeroes;           /* leave out data that is all zeros */
   bool no_flush;                /* to stable storage at the end */
 
   bool preallocate;             /* raw */
 
   uint64_t cluster_size;        /* qcow2 */
-  unsigned refcount_bits;
-  const char *data_file;        /* NULL: none */
-  bool data_file_raw;
+  uint64_t refcount_bits;
+  const char *data_file, *data_file_raw;        /* either, or NULL */
   const char *backing;          /* NULL: none */
   const char *backing_format;
   enum { COMPRESSION_NONE, COMPRESSION_ZLIB, COMPRESSION_ZSTD } compression;
-  int compression_level;        /* 0: the library's default */
+  uint64_t compression_level;   /* 0: the library's default */
 
-  uint64_t block_size;          /* vhd */
+  uint64_t block_size;          /* vhd; 0: it is fixed */
   bool fixed;
   const char *uuid;             /* NULL: a random one */
   uint64_t round;               /* the disk's size is made a multiple */
 
   const char *ova_xml;          /* xva; NULL: none */
-  bool sha1;                    /* and not xxHash */
+  unsigned checksum;            /* see the table in options.c */
 };
 
 struct exporter;

@@ -3,14 +3,12 @@
 
 #include "export/output-options.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "export/base-path.h"
 #include "export/export.h"
+#include "export/options.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -18,74 +16,39 @@
 #define TIME_DEFAULT "946684800"
 
 static void
-add (json_t *options, const char *name, const char *value)
+add (void *opaque, const char *name, const char *value)
 {
-  json_array_append_new (options, json_sprintf ("%s=%s", name, value));
-}
-
-static void
-add_number (json_t *options, const char *name, uint64_t value)
-{
-  char text[24];
-
-  snprintf (text, sizeof text, "%" PRIu64, value);
-  add (options, name, text);
-}
-
-static void
-add_qcow2 (json_t *options, const struct export_options *from)
-{
-  add_number (options, "cluster-size", from->cluster_size);
-  add_number (options, "refcount-bits", from->refcount_bits);
-  if (from->data_file)
-    add (options, from->data_file_raw ? "data-file-raw" : "data-file",
-         from->data_file);
-  if (from->backing)
-    add (options, "backing", from->backing);
-  if (from->backing_format)
-    add (options, "backing-format", from->backing_format);
+  json_array_append_new (opaque, json_sprintf ("%s=%s", name, value));
 }
 
 /* With an identity, all that is otherwise made up follows from it. */
-static int
+static void
 add_vhd (json_t *options, const struct export *export,
-         const uint8_t *identity, struct vdisk_error *error)
+         const uint8_t *identity)
 {
-  const struct export_options *from = export->options;
   const char *date = getenv ("SOURCE_DATE_EPOCH");
-  CLEANUP_FREE char *parent = NULL;
   char uuid[37];
 
-  if (from->fixed)
-    add (options, "fixed", "true");
-  else
-    add_number (options, "block-size", from->block_size);
-  add_number (options, "round", from->round);
-  if (from->uuid)
-    add (options, "uuid", from->uuid);
+  if (export->options->uuid)
+    add (options, "uuid", export->options->uuid);
   else if (identity) {
     identity_to_uuid (identity, uuid);
     add (options, "uuid", uuid);
   }
   if (identity)
     add (options, "time", date ? date : TIME_DEFAULT);
-  if (export->base == NULL)
-    return 0;
-  parent = base_path (export, error);
+}
+
+static int
+add_parent (json_t *options, const struct export *export,
+            struct vdisk_error *error)
+{
+  CLEANUP_FREE char *parent = base_path (export, error);
+
   if (parent == NULL)
     return -1;
   add (options, "parent", parent);
   return 0;
-}
-
-/* What is written first comes with the first disk. */
-static void
-add_xva (json_t *options, const struct export *export, size_t i)
-{
-  add (options, "prefix", export->prefixes[i]);
-  add (options, "checksum", export->options->sha1 ? "sha1" : "xxhash");
-  if (export->options->ova_xml && i == 0)
-    add (options, "ova-xml", export->options->ova_xml);
 }
 
 bool
@@ -98,21 +61,27 @@ json_t *
 output_options (const struct export *export, size_t i,
                 const uint8_t *identity, struct vdisk_error *error)
 {
+  struct export_options from = *export->options;
   json_t *options = json_array ();
-  int r = 0;
 
-  if (options == NULL)
-    r = error_no_memory (error, "export");
-  else if (export->exporter == &exporter_qcow2)
-    add_qcow2 (options, export->options);
-  else if (export->exporter == &exporter_vhd)
-    r = add_vhd (options, export, identity, error);
-  else if (export->exporter == &exporter_xva)
-    add_xva (options, export, i);
-  if (r == 0)
-    return options;
-  json_decref (options);
-  return NULL;
+  if (options == NULL) {
+    error_no_memory (error, "export");
+    return NULL;
+  }
+  /* What is written first comes with the first disk. */
+  if (i > 0)
+    from.ova_xml = NULL;
+  if (export->exporter == &exporter_xva)
+    add (options, "prefix", export->prefixes[i]);
+  export_options_of_output (&from, export->exporter, add, options);
+  if (export->exporter == &exporter_vhd)
+    add_vhd (options, export, identity);
+  if (export->exporter == &exporter_vhd && export->base &&
+      add_parent (options, export, error) == -1) {
+    json_decref (options);
+    return NULL;
+  }
+  return options;
 }
 
 static bool

@@ -330,7 +330,7 @@ qcow2_units (const struct export *export, size_t i, struct units *units)
     /* They read as zeros, and so are found out. */
     .zeros_are_data = is_packed (export->options),
   };
-  return export->options->data_file == NULL;
+  return !export->options->data_file && !export->options->data_file_raw;
 }
 
 static int

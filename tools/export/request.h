@@ -29,7 +29,7 @@ struct export_request {
   const char *base;             /* of --diff or --parent; NULL: none */
   const char *base_format;      /* NULL: as it turns out */
   bool has_progress;            /* else a bar, on a terminal */
-  enum progress_style progress;
+  unsigned progress;            /* an enum progress_style */
   struct vdisk_options *image_options;
 };
 
