@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* XenServer's import protocol: chunks of a disk, each with its place.
- *
- *   { offset: 8 bytes, length: 4 bytes, little-endian; data }, ..., 12 zeros
+/* XenServer's import protocol: a copy of an output, but where zeros are left
+ * out of chunks of a disk.
  */
 
 #include "export/export.h"
 
 #include <string.h>
 
-#include "util/error.h"
-#include "util/align.h"
+#include "export/outputs.h"
 #include "util/bytes.h"
 #include "util/iszero.h"
 #include "util/minmax.h"
@@ -22,45 +20,6 @@ struct chunk_header {
   le32 length;
 };
 _Static_assert (sizeof (struct chunk_header) == 12, "size of chunk header");
-
-static struct units
-units_of (const struct export *export)
-{
-  return (struct units) { .disk = export->disks[0], .size = GRAIN };
-}
-
-struct counting {
-  const struct units *units;
-  uint64_t chunks;
-};
-
-static int
-count_run (void *opaque, const struct unit_run *run,
-           struct vdisk_error *error)
-{
-  struct counting *counting = opaque;
-
-  (void) error;
-  counting->chunks += divide_up (unit_run_length (counting->units, run),
-                                 CHUNK_LENGTH_MAX);
-  return 0;
-}
-
-static int
-chunked_plan (struct export *export, struct vdisk_error *error)
-{
-  const struct units units = units_of (export);
-  struct counting counting = { .units = &units };
-  struct unit_count count;
-
-  if (units_walk (&units, count_run, &counting, error) == -1 ||
-      export_count_units (&units, &count, error) == -1)
-    return -1;
-  export->total = count.bytes;
-  export->size = count.bytes +
-    (counting.chunks + 1) * sizeof (struct chunk_header);
-  return 0;
-}
 
 /* Where the grains from 'at' on that are all zeros, or none of them, end. */
 static uint64_t
@@ -98,26 +57,17 @@ frame_but_zeros (struct piece *piece, const uint8_t *data)
 }
 
 static int
-make_chunk (void *opaque, struct piece *piece, struct vdisk_error *error)
+make_chunks (void *opaque, struct piece *piece, struct vdisk_error *error)
 {
   const struct export *export = opaque;
   const struct range *range = &piece->ranges[0];
-  const struct chunk_header header = {
-    .offset = to_le64 (range->offset), .length = to_le32 (range->length),
-  };
-  uint8_t *data = piece->buffer + sizeof header;
+  uint8_t *data = piece->buffer + sizeof (struct chunk_header) +
+    CHUNK_LENGTH_MAX;
 
-  if (export->options->detect_zeroes)
-    data += CHUNK_LENGTH_MAX;
   if (vdisk_pread (export->disks[0], data, range->length, range->offset,
                    error) == -1)
     return -1;
-  if (export->options->detect_zeroes)
-    frame_but_zeros (piece, data);
-  else {
-    memcpy (piece->buffer, &header, sizeof header);
-    piece->size = sizeof header + range->length;
-  }
+  frame_but_zeros (piece, data);
   return 0;
 }
 
@@ -133,23 +83,30 @@ put_chunk (void *opaque, struct piece *piece, struct vdisk_error *error)
 }
 
 static int
-chunked_write (struct export *export, struct vdisk_error *error)
+write_without_zeros (struct export *export, struct vdisk_error *error)
 {
-  const bool detect = export->options->detect_zeroes;
-  const struct pipeline_ops ops = {
+  static const struct pipeline_ops ops = {
     .piece_length = CHUNK_LENGTH_MAX, .one_range = true,
-    .buffer_size = sizeof (struct chunk_header) +
-                   CHUNK_LENGTH_MAX * (detect ? 2 : 1),
-    .work = make_chunk, .write = put_chunk,
+    .buffer_size = sizeof (struct chunk_header) + 2 * CHUNK_LENGTH_MAX,
+    .work = make_chunks, .write = put_chunk,
   };
   const struct chunk_header end = { 0 };
-  const struct units units = units_of (export);
+  struct units units;
 
-  if (sink_begin (export->sink, detect ? 0 : export->size, false,
-                  error) == -1 ||
+  export->exporter->units (export, 0, &units);
+  if (sink_begin (export->sink, 0, false, error) == -1 ||
       export_units_through (export, &units, &ops, export, error) == -1)
     return -1;
   return sink_put (export->sink, &end, sizeof end, error);
+}
+
+/* --- The exporter ------------------------------------------------------- */
+
+static bool
+chunked_units (const struct export *export, size_t i, struct units *units)
+{
+  *units = (struct units) { .disk = export->disks[i], .size = GRAIN };
+  return true;
 }
 
 static bool
@@ -158,10 +115,18 @@ chunked_is_size_unknown (const struct export_options *options)
   return options->detect_zeroes;
 }
 
+static int
+chunked_write (struct export *export, struct vdisk_error *error)
+{
+  return export->options->detect_zeroes
+    ? write_without_zeros (export, error) : outputs_write (export, error);
+}
+
 const struct exporter exporter_chunked = {
   .name = "chunked",
   .help = "XenServer's import protocol: pieces with their offsets",
+  .units = chunked_units,
   .is_size_unknown = chunked_is_size_unknown,
-  .plan = chunked_plan,
+  .plan = outputs_plan,
   .write = chunked_write,
 };
