@@ -73,8 +73,12 @@ LEFT_OUT  := $(word $(if $(WITHOUT_NBD),2,1),$(NBD_C)) \
 LIB_C     := $(filter-out $(LEFT_OUT), \
              $(wildcard lib/*.c lib/*/*.c lib/*/*/*.c lib/*/*/*/*.c))
 TOOLS_C   := $(wildcard tools/*.c tools/*/*.c)
-UNIT_C    := $(wildcard tests/unit/test-*.c)
-UNIT_SUPPORT_C := $(filter-out $(UNIT_C),$(wildcard tests/unit/*.c))
+# Suites of what a build may be without.
+UNIT_NOT  := $(if $(WITHOUT_NBD),nbd-pool) \
+             $(if $(WITHOUT_ZSTD),no-memory qcow2-packed threads)
+UNIT_C    := $(filter-out $(UNIT_NOT:%=tests/unit/test-%.c), \
+             $(wildcard tests/unit/test-*.c))
+UNIT_SUPPORT_C := $(filter-out tests/unit/test-%,$(wildcard tests/unit/*.c))
 E2E       := $(sort $(wildcard tests/e2e/test-*.sh))
 FUZZ_C    := $(wildcard tests/fuzz/fuzz-*.c)
 MUTATOR_C := $(wildcard tests/fuzz/mutator-*.c)
@@ -211,7 +215,7 @@ build/man/%.3: lib/%.pod
 
 # --- Tests --------------------------------------------------------------
 
-CHECK_PKGS := check
+CHECK_PKGS := check libzstd
 $(OBJ)/tests/unit/%.o: override CFLAGS += -Itests/unit \
     $(shell $(PKG_CONFIG) --cflags $(CHECK_PKGS))
 
@@ -377,7 +381,7 @@ check-samples: all
 $(OBJ)/tests/fuzz/%.o: override CFLAGS += -I. -Itools -Itests/unit \
     -Itests/fuzz $(HARNESS_FLAGS) \
     $(shell $(PKG_CONFIG) --cflags $(TOOL_PKGS))
-FUZZ_LIBS := $(LIB_LIBS) $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS))
+FUZZ_LIBS := $(LIB_LIBS) $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS) libzstd)
 
 # All of the tool but the commands.
 $(FUZZ_TOOLS): $(patsubst %.c,$(OBJ)/%.o,$(filter-out tools/main.c \

@@ -118,6 +118,13 @@ requires ()
     "$@" < /dev/null > /dev/null 2>&1 || skip "'$*' does not work"
 }
 
+# requires_library nbd|libzstd: skip the test of a build that is without it.
+requires_library ()
+{
+    run_nbdkit --dump-plugin "$PLUGIN" | grep "^vdisk_$1=yes" > /dev/null ||
+        skip "built without $1"
+}
+
 # wait_until COMMAND [ARG...]: at most a minute, as machines are busy.
 wait_until ()
 {

@@ -6,6 +6,8 @@
 . "$(dirname "$0")/functions.sh"
 . "$e2e/export.sh"
 
+requires_library nbd
+
 head -c 8M /dev/urandom > disk.raw
 truncate -s 24M disk.raw
 truncate -s 24M target.raw

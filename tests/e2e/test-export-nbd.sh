@@ -4,6 +4,7 @@
 
 . "$(dirname "$0")/functions.sh"
 . "$e2e/export.sh"
+requires_library nbd
 requires nbdcopy --version
 
 python3 - <<'END'

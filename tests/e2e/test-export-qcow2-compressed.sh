@@ -5,6 +5,8 @@
 . "$(dirname "$0")/functions.sh"
 . "$e2e/export.sh"
 
+requires_library libzstd
+
 python3 - <<'END'
 from export_check import *
 from export_images import *

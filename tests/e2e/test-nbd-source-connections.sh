@@ -4,6 +4,8 @@
 # which sizes; from a server in the background; with TLS.
 
 . "$(dirname "$0")/functions.sh"
+requires_library nbd
+
 export VDISK=${VDISK:-$top/tools/vdisk}
 requires ss --version
 

@@ -5,6 +5,8 @@
 # else happens.
 
 . "$(dirname "$0")/functions.sh"
+requires_library nbd
+
 export VDISK=${VDISK:-$top/tools/vdisk}
 
 truncate -s 1M disk.raw

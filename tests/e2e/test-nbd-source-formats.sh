@@ -4,6 +4,8 @@
 # they are as files.  Never guessed; where they may refer to.
 
 . "$(dirname "$0")/functions.sh"
+requires_library nbd
+
 export VDISK=${VDISK:-$top/tools/vdisk}
 
 # same_as_file IMAGE FORMAT: whatever can be had of the file can be had of

@@ -4,6 +4,8 @@
 # few requests and little memory.
 
 . "$(dirname "$0")/functions.sh"
+requires_library nbd
+
 export VDISK=${VDISK:-$top/tools/vdisk}
 
 # Sanitizers need memory, and take time.

@@ -4,6 +4,8 @@
 # for the tool and, through the plugin, for clients.
 
 . "$(dirname "$0")/functions.sh"
+requires_library nbd
+
 export VDISK=${VDISK:-$top/tools/vdisk}
 
 # What nbdinfo prints of a map if data is all that a server can say of what

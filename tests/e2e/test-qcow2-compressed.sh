@@ -6,6 +6,8 @@
 
 . "$(dirname "$0")/functions.sh"
 
+requires_library libzstd
+
 ops=compressed=6,write=2,zero=1,discard=1
 random_images --count 78 --ops $ops \
     --option cluster_size=64k,4k,512,1k,2k,8k,16k,32k,128k,256k,512k,1M,2M \

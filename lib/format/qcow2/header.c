@@ -175,15 +175,15 @@ check_compression (const struct layer *layer, const struct qcow2_info *info,
     return layer_error (layer, error, ENOTSUP, "header: compression_type "
                         "%u, must be 0 (zlib) or 1 (zstd)",
                         info->compression_type);
+  if (flag != (info->compression_type != QCOW2_COMPRESSION_ZLIB))
+    return layer_error (layer, error, EINVAL, "header: compression_type %u "
+                        "with incompatible feature bit 3 %s",
+                        info->compression_type, flag ? "set" : "clear");
   if (info->compression_type == QCOW2_COMPRESSION_ZSTD &&
       !zstd_is_built_in && !layer->inspect_only)
     return layer_error (layer, error, ENOTSUP, "header: compressed with zstd "
                         "(compression_type 1), which cannot be read: built "
                         "without libzstd");
-  if (flag != (info->compression_type != QCOW2_COMPRESSION_ZLIB))
-    return layer_error (layer, error, EINVAL, "header: compression_type %u "
-                        "with incompatible feature bit 3 %s",
-                        info->compression_type, flag ? "set" : "clear");
   return 0;
 }
 
