@@ -24,7 +24,7 @@ OBJ := $(or $(O),build/)obj
 
 CFLAGS    ?= -O2 -g
 WARNINGS  := -Wall -Wextra -Wshadow -Wvla -Wundef -Wstrict-prototypes \
-             -Wmissing-prototypes -Wwrite-strings -Wformat=2
+             -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wno-psabi
 WITHOUT   := $(strip $(if $(WITHOUT_NBD),libnbd) $(if $(WITHOUT_ZSTD),libzstd))
 LIB_PKGS  := $(filter-out $(WITHOUT),libdeflate libzstd jansson libnbd \
              libxxhash nettle)

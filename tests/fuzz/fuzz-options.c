@@ -72,16 +72,18 @@ size_by_the_book (const char *text)
   const char *suffix = text + strspn (text, "0123456789");
   static const char suffixes[] = "kKmMgG";
   const char *found = *suffix ? strchr (suffixes, *suffix) : suffixes;
-  unsigned __int128 n = 0;
+  bool is_large = false;
+  uint64_t n = 0;
   unsigned steps = *suffix && found ? (found - suffixes) / 2 + 1 : 0;
 
   if (suffix == text || found == NULL || (*suffix && suffix[1]))
     return 0;
-  for (; text < suffix && n <= UINT64_MAX; ++text)
-    n = n * 10 + (*text - '0');
-  for (; steps > 0 && n <= UINT64_MAX; --steps)
-    n *= 1024;
-  return n <= UINT64_MAX ? (uint64_t) n : 0;
+  for (; text < suffix && !is_large; ++text)
+    is_large = __builtin_mul_overflow (n, 10, &n) ||
+      __builtin_add_overflow (n, *text - '0', &n);
+  for (; steps > 0 && !is_large; --steps)
+    is_large = __builtin_mul_overflow (n, 1024, &n);
+  return is_large ? 0 : n;
 }
 
 /* An option that is read back and set again is what it was. */

@@ -421,6 +421,12 @@ START_TEST (every_border)
 }
 END_TEST
 
+#if SIZE_MAX == UINT32_MAX
+#define MOST "4294967295"
+#else
+#define MOST "18446744073709551615"
+#endif
+
 static const struct {
   uint64_t offset, count;
   const char *message;
@@ -432,8 +438,8 @@ static const struct {
   { 8000, 1, MESSAGE ("1", "8000") },
   { 8001, 0, MESSAGE ("0", "8001") },
   { 8191, 1, MESSAGE ("1", "8191") },
-  { 1, SIZE_MAX, MESSAGE ("18446744073709551615", "1") },
-  { 0, SIZE_MAX, MESSAGE ("18446744073709551615", "0") },
+  { 1, SIZE_MAX, MESSAGE (MOST, "1") },
+  { 0, SIZE_MAX, MESSAGE (MOST, "0") },
   { UINT64_MAX, 0, MESSAGE ("0", "18446744073709551615") },
   { UINT64_MAX, 1, MESSAGE ("1", "18446744073709551615") },
   { UINT64_MAX - 99, 100, MESSAGE ("100", "18446744073709551516") },

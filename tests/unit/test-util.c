@@ -10,6 +10,7 @@
 #include "util/bytes.h"
 #include "util/checked.h"
 #include "util/minmax.h"
+#include "util/share.h"
 #include "util/suggestion.h"
 #include "util/hex.h"
 #include "util/uuid.h"
@@ -186,6 +187,27 @@ START_TEST (did_you_mean)
 }
 END_TEST
 
+static const struct { uint64_t part, whole; uint32_t of; uint64_t share; }
+shares[] = {
+  { 0, 1, 10000, 0 },
+  { 1, 1, 10000, 10000 },
+  { 1, 3, 10000, 3333 },
+  { 2, 3, 10000, 6666 },
+  { 2, 3, 0, 0 },
+  { 1, HIGH - 1, UINT32_MAX, 0 },
+  { HIGH - 1, HIGH - 1, UINT32_MAX, UINT32_MAX },
+  { HIGH / 2, HIGH - 1, 10000, 5000 },
+  { HIGH / 2 - 1, HIGH - 1, 10000, 4999 },
+  { (UINT64_C (1) << 46) / 3, UINT64_C (1) << 46, 10000, 3333 },
+};
+
+START_TEST (share)
+{
+  ck_assert_uint_eq (share_of (shares[_i].part, shares[_i].whole,
+                               shares[_i].of), shares[_i].share);
+}
+END_TEST
+
 static const struct { const char *text; bool is; } uuids[] = {
   { "00112233-4455-6677-8899-aabbccddeeff", true },
   { "00112233-4455-6677-8899-AABBCCDDEEFF", true },
@@ -269,6 +291,7 @@ main (void)
   tcase_add_test (tcase, big_endian);
   tcase_add_test (tcase, little_endian);
   tcase_add_loop_test (tcase, did_you_mean, 0, COUNT (typed));
+  tcase_add_loop_test (tcase, share, 0, COUNT (shares));
   tcase_add_loop_test (tcase, uuid, 0, COUNT (uuids));
   tcase_add_test (tcase, null_uuid);
   tcase_add_test (tcase, hex);

@@ -3,6 +3,8 @@
 
 #include "map/cells.h"
 
+#include "util/share.h"
+
 /* No cell is smaller than a sector. */
 #define CELL_BITS_MIN 9
 
@@ -64,8 +66,7 @@ cells_divide (const struct cells *cells, size_t i, unsigned height,
   unsigned kind, sum = 0;
 
   for (kind = 0; kind < MAP_KINDS; ++kind) {
-    /* A cell of 2^63 bytes times a small height fits in 128 bits. */
-    shares[kind] = (unsigned __int128) bytes[kind] * height / whole;
+    shares[kind] = share_of (bytes[kind], whole, height);
     if (shares[kind] == 0 && bytes[kind] > 0)
       shares[kind] = 1;
     sum += shares[kind];

@@ -15,6 +15,7 @@
 #include "human.h"
 #include "map/cells.h"
 #include "map/xml.h"
+#include "util/share.h"
 
 #define COLUMNS 128
 #define ROWS_MAX 48
@@ -115,13 +116,13 @@ static void
 put_bar (struct map *map, const struct cells *cells)
 {
   const uint64_t whole = cells->end - cells->start;
-  unsigned __int128 before = 0;
+  uint64_t before = 0;
   size_t i;
 
   for (i = 0; i < MAP_KINDS && whole > 0; ++i) {
     const uint64_t bytes = cells->totals.bytes[map_kinds[i]];
-    const unsigned x = before * GRID_WIDTH / whole;
-    const unsigned end = (before + bytes) * GRID_WIDTH / whole;
+    const unsigned x = share_of (before, whole, GRID_WIDTH);
+    const unsigned end = share_of (before + bytes, whole, GRID_WIDTH);
 
     before += bytes;
     if (bytes > 0)

@@ -7,13 +7,12 @@
 #include <stdio.h>
 
 #include "human.h"
+#include "util/share.h"
 
 const char *
 totals_percent (uint64_t part, uint64_t whole, char text[PERCENT_MAX])
 {
-  /* 64 bits cannot hold ten thousand times a large disk. */
-  const unsigned hundredths = whole == 0 ? 0
-    : (unsigned __int128) part * 10000 / whole;
+  const unsigned hundredths = whole == 0 ? 0 : share_of (part, whole, 10000);
 
   if (hundredths == 0 && part > 0)
     return "<0.01";
