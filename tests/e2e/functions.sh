@@ -121,8 +121,9 @@ requires ()
 # requires_library nbd|libzstd: skip the test of a build that is without it.
 requires_library ()
 {
-    run_nbdkit --dump-plugin "$PLUGIN" | grep "^vdisk_$1=yes" > /dev/null ||
-        skip "built without $1"
+    run_nbdkit --dump-plugin "$PLUGIN" > "$tmp/.dump" ||
+        die "nbdkit --dump-plugin"
+    grep -q "^vdisk_$1=yes" "$tmp/.dump" || skip "built without $1"
 }
 
 # wait_until COMMAND [ARG...]: at most a minute, as machines are busy.
