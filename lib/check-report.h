@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A check under way: what drivers tell findings and progress to. */
+/* A check under way: what drivers report findings and progress to. */
 
 #ifndef VDISK_CHECK_REPORT_H
 #define VDISK_CHECK_REPORT_H
@@ -16,12 +16,12 @@ struct check_report {
   const char *file;
 };
 
-/* Count a finding and tell it.  Bytes that are not printable are escaped. */
+/* Count a finding and report it.  Bytes that are not printable are escaped. */
 void report_finding (struct check_report *report, enum vdisk_finding finding,
                      const char *format, ...)
   __attribute__ ((format (printf, 3, 4)));
 
-/* Tell how far the check has come.  -1 with ECANCELED if the caller wants
+/* Report how far the check has come.  -1 with ECANCELED if the caller wants
  * it to stop, or has cancelled all. */
 int report_progress (struct check_report *report, uint64_t done, uint64_t total,
                      struct vdisk_error *error);

@@ -76,7 +76,7 @@ struct format {
   int (*describe) (struct layer *layer, struct json_t *document,
                    struct vdisk_error *error);
 
-  /* Check the file's metadata: tell findings through 'report', count in
+  /* Check the file's metadata: report findings through 'report', count in
    * its struct vdisk_check.  Memory does not depend on the disk's size.
    * -1 only if the check could not be carried out.  NULL: there is
    * nothing to check. */

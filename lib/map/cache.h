@@ -50,7 +50,7 @@ void cache_release (struct cache *cache, const struct cache_entry *entry);
 /* Bytes held by what the cache remembers, never more than the budget. */
 size_t cache_used (struct cache *cache);
 
-/* Tell by a debug message what the cache called 'name', of the image 'file',
+/* Say in a debug message what the cache called 'name', of the image 'file',
  * was good for, if it was ever asked.  A miss is what had to be loaded. */
 void cache_debug (struct cache *cache, const struct vdisk_options *options,
                   const char *file, const char *name);

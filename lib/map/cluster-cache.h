@@ -25,7 +25,7 @@ struct cluster_cache *cluster_cache_new (cluster_unpacker *unpack,
                                          const void *opaque, size_t budget);
 void cluster_cache_free (struct cluster_cache *cache);
 
-/* Tell by a debug message what it was good for. */
+/* Say in a debug message what it was good for. */
 void cluster_cache_debug (const struct cluster_cache *clusters,
                           const struct vdisk_options *options,
                           const char *file);

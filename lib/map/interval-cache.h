@@ -29,7 +29,7 @@ struct interval_cache *interval_cache_new (const struct disk_map *disk,
                                            size_t budget);
 void interval_cache_free (struct interval_cache *cache);
 
-/* Tell by a debug message what it was good for. */
+/* Say in a debug message what it was good for. */
 void interval_cache_debug (const struct interval_cache *map,
                            const struct vdisk_options *options,
                            const char *file);

@@ -42,7 +42,7 @@ struct nbd_pool {
   unsigned generation;
   size_t idle_count;
   struct member idle[CONNECTIONS_MAX];
-  _Atomic unsigned reconnects, reconnects_told;
+  _Atomic unsigned reconnects, reconnects_reported;
 };
 
 /* Does the server still serve what it did? */
@@ -226,7 +226,7 @@ nbd_pool_new_reconnects (struct nbd_pool *pool)
 {
   const unsigned n = pool->reconnects;
 
-  return atomic_exchange (&pool->reconnects_told, n) == n ? 0 : n;
+  return atomic_exchange (&pool->reconnects_reported, n) == n ? 0 : n;
 }
 
 static void

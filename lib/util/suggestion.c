@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The distance between words is that of Damerau and Levenshtein, in its
  * form for words of which no part is edited twice ("optimal string
- * alignment").  A word longer than all known ones is near to none, so that
+ * alignment").  A word longer than all known ones is close to none, so that
  * the table is small whatever somebody types.
  */
 

@@ -26,7 +26,7 @@ void suggestion_start (struct suggestion *suggestion, const char *word);
  * to case. */
 void suggestion_consider (struct suggestion *suggestion, const char *known);
 
-/* "; did you mean 'KNOWN'?", or "" if no known word is near. */
+/* "; did you mean 'KNOWN'?", or "" if no known word is close. */
 const char *suggestion_text (struct suggestion *suggestion);
 
 /* All of it for an array that ends in NULL. */

@@ -17,7 +17,7 @@ static const char letters[] = {
 };
 
 static struct extent_cache *
-new_stretches (size_t most)
+new_extents (size_t most)
 {
   struct extent_cache *cache = extent_cache_new (most);
 
@@ -68,7 +68,7 @@ recall (struct extent_cache *cache, size_t count)
 
 START_TEST (nothing)
 {
-  struct extent_cache *cache = new_stretches (4);
+  struct extent_cache *cache = new_extents (4);
   struct source_extent extent;
 
   ck_assert_str_eq (recall (cache, 10), "..........");
@@ -78,9 +78,9 @@ START_TEST (nothing)
 }
 END_TEST
 
-START_TEST (whole_stretch)
+START_TEST (whole_extent)
 {
-  struct extent_cache *cache = new_stretches (4);
+  struct extent_cache *cache = new_extents (4);
   struct source_extent extent;
 
   remember (cache, 3, "ddzzzhh");
@@ -97,7 +97,7 @@ START_TEST (far_end)
   const struct source_extent last = {
     .offset = UINT64_MAX - 10, .end = UINT64_MAX, .kind = VDISK_HOLE,
   };
-  struct extent_cache *cache = new_stretches (4);
+  struct extent_cache *cache = new_extents (4);
   struct source_extent extent;
 
   extent_cache_add (cache, &last, 1);
@@ -144,7 +144,7 @@ static const struct {
 
 START_TEST (sequence)
 {
-  struct extent_cache *cache = new_stretches (5);
+  struct extent_cache *cache = new_extents (5);
   size_t i;
 
   for (i = 0; i < 4 && sequences[_i].rows[i].text; ++i)
@@ -179,7 +179,7 @@ random_row (struct random *random, const char *truth, size_t size,
  * what was remembered last is known. */
 START_TEST (truthful)
 {
-  struct extent_cache *cache = new_stretches (20);
+  struct extent_cache *cache = new_extents (20);
   struct random random = { .state = _i };
   struct source_extent row[20];
   char truth[201];
@@ -217,7 +217,7 @@ main (void)
   TCase *tcase = tcase_create ("cache");
 
   tcase_add_test (tcase, nothing);
-  tcase_add_test (tcase, whole_stretch);
+  tcase_add_test (tcase, whole_extent);
   tcase_add_test (tcase, far_end);
   tcase_add_loop_test (tcase, sequence, 0, COUNT (sequences));
   tcase_add_loop_test (tcase, truthful, 0, 5);

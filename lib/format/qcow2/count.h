@@ -15,7 +15,7 @@
 enum qcow2_mark {
   QCOW2_MARK_ONCE,              /* its recorded refcount is exactly 1 */
   QCOW2_MARK_METADATA,          /* it holds metadata */
-  QCOW2_MARK_TOLD,              /* an overlap in it has been told */
+  QCOW2_MARK_REPORTED,              /* an overlap in it is reported */
   QCOW2_MARKS
 };
 

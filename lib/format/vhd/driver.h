@@ -242,7 +242,7 @@ int vhd_map (struct layer *layer, uint64_t offset, uint64_t count,
              struct interval_list *out, struct vdisk_error *error);
 
 /* Read a part of a block's bitmap.  Around it are bytes of the guest; the
- * next bitmap is near only if blocks are small. */
+ * next bitmap is close by only if blocks are small. */
 int vhd_read_bitmap (const struct layer *layer, void *buffer, size_t count,
                      uint64_t offset, struct vdisk_error *error);
 

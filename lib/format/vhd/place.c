@@ -152,7 +152,7 @@ take_part (struct filling *filling, uint64_t number, uint32_t sector)
 /* Could a block at 'within' overlap one that starts in a slot, or in one of
  * its neighbours? */
 static bool
-is_near_another (const struct slot *slot, uint32_t within)
+may_overlap (const struct slot *slot, uint32_t within)
 {
   const uint32_t after = slot[1].low & ~TWICE;
 
@@ -190,7 +190,7 @@ insert (void *opaque, uint64_t number, uint32_t sector)
   if (!vhd_has_place (filling->layer, sector))
     return 0;
   slot = slot_of (filling->index, sector, &within);
-  if (is_near_another (slot, within))
+  if (may_overlap (slot, within))
     filling->overlaps = true;
   if (!take_part (filling, number, sector))
     put (filling->index, slot, within);
@@ -207,7 +207,7 @@ look_around_part (struct filling *filling)
   if (!filling->index->has_part)
     return;
   slot = slot_of (filling->index, filling->index->part_start, &within);
-  if (is_near_another (slot, within))
+  if (may_overlap (slot, within))
     filling->overlaps = true;
 }
 

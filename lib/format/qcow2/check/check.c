@@ -224,7 +224,7 @@ check (struct qcow2_walk *walk, unsigned window_bits)
   for (walk->window = 0; walk->window < walk->windows; walk->window++)
     if (!window_is_empty (walk) && check_window (walk) == -1)
       return -1;
-  qcow2_found_stretch (walk);
+  qcow2_report_mismatch (walk);
   walk->report->check->image_end_offset =
     (walk->highest + 1) << walk->refcounts.cluster_bits;
   return report_progress (walk->report, 1, 1, walk->error);

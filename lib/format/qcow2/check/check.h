@@ -7,7 +7,7 @@
  *   roots.c         L1 tables and bitmap tables
  *   l1.c            from L1 tables to a list of L2 tables
  *   l2.c            from L2 entries to clusters
- *   use.c           one reference, and telling what is wrong with it
+ *   use.c           one reference, and reporting what is wrong with it
  *   compare.c       what was counted, and what is recorded
  *   ../count.c      the counters
  *   ../refcount.c   the refcounts that are recorded
@@ -71,11 +71,11 @@ struct qcow2_l2_list {
   size_t count, room, room_max;
   uint64_t start, limit;
   bool complete;                /* all tables there are */
-  bool told;                    /* what is wrong with L1 entries */
+  bool reported;                /* what is wrong with L1 entries */
 };
 
-/* Clusters in a row that have the same thing wrong. */
-struct qcow2_stretch {
+/* Clusters in a row whose refcounts are wrong in the same way. */
+struct qcow2_mismatch {
   uint64_t first, count;
   uint64_t refcount, references;
 };
@@ -98,7 +98,7 @@ struct qcow2_walk {
                                    short, and what is in it reach on */
   uint64_t use_end;             /* what is in use ends before this */
   uint64_t highest;             /* cluster in use */
-  struct qcow2_stretch extent;
+  struct qcow2_mismatch mismatch;
 
   struct qcow2_counts counts;
   uint64_t window, windows;     /* the present one, and how many */
@@ -113,7 +113,7 @@ struct qcow2_walk {
 
 /* use.c */
 
-/* Tell a finding: the place, and what is wrong there. */
+/* Report a finding: the place, and what is wrong there. */
 void qcow2_found (struct qcow2_walk *walk, const struct qcow2_place *place,
                   enum vdisk_finding finding, const char *format, ...)
   __attribute__ ((format (printf, 4, 5)));
@@ -159,7 +159,7 @@ int qcow2_read_root (struct qcow2_walk *walk, const struct qcow2_root *root,
                                   uint64_t index, uint64_t entry));
 
 /* l1.c: call 'take' for every L2 table. */
-int qcow2_for_each_l2 (struct qcow2_walk *walk, bool tells_progress,
+int qcow2_for_each_l2 (struct qcow2_walk *walk, bool reports_progress,
                        int (*take) (struct qcow2_walk *walk,
                                     struct qcow2_l2 *l2));
 
@@ -183,7 +183,7 @@ int qcow2_for_each_refcount (struct qcow2_walk *walk,
 /* Compare the clusters of the window. */
 int qcow2_compare (struct qcow2_walk *walk);
 
-/* Tell of walk->extent, and empty it. */
-void qcow2_found_stretch (struct qcow2_walk *walk);
+/* Report walk->mismatch, and empty it. */
+void qcow2_report_mismatch (struct qcow2_walk *walk);
 
 #endif /* VDISK_QCOW2_CHECK_H */

@@ -9,45 +9,45 @@
 #include <stdio.h>
 
 void
-qcow2_found_stretch (struct qcow2_walk *walk)
+qcow2_report_mismatch (struct qcow2_walk *walk)
 {
-  struct qcow2_stretch *extent = &walk->extent;
+  struct qcow2_mismatch *mismatch = &walk->mismatch;
   const unsigned bits = walk->refcounts.cluster_bits;
-  const bool leak = extent->refcount > extent->references;
+  const bool leak = mismatch->refcount > mismatch->references;
   struct vdisk_check *check = walk->report->check;
-  const uint64_t end = extent->first + extent->count;
+  const uint64_t end = mismatch->first + mismatch->count;
   char to[32] = "";
 
-  if (extent->count == 0)
+  if (mismatch->count == 0)
     return;
-  if (extent->count > 1)
-    snprintf (to, sizeof to, "s %" PRIu64 " to", extent->first);
+  if (mismatch->count > 1)
+    snprintf (to, sizeof to, "s %" PRIu64 " to", mismatch->first);
   report_finding (walk->report, leak ? VDISK_LEAK : VDISK_ERROR,
                   "host cluster%s %" PRIu64 " (0x%" PRIx64 " to 0x%" PRIx64
                   "): refcount %" PRIu64 ", but %" PRIu64 " reference%s", to,
-                  end - 1, extent->first << bits, (end << bits) - 1,
-                  extent->refcount, extent->references,
-                  extent->references == 1 ? "" : "s");
-  *(leak ? &check->leaks : &check->errors) += extent->count - 1;
-  extent->count = 0;
+                  end - 1, mismatch->first << bits, (end << bits) - 1,
+                  mismatch->refcount, mismatch->references,
+                  mismatch->references == 1 ? "" : "s");
+  *(leak ? &check->leaks : &check->errors) += mismatch->count - 1;
+  mismatch->count = 0;
 }
 
 /* Add a cluster with something wrong to those before it. */
 static void
-extend_stretch (struct qcow2_walk *walk, uint64_t cluster,
-                uint64_t refcount, uint64_t references)
+extend_mismatch (struct qcow2_walk *walk, uint64_t cluster,
+                 uint64_t refcount, uint64_t references)
 {
-  struct qcow2_stretch *extent = &walk->extent;
+  struct qcow2_mismatch *mismatch = &walk->mismatch;
 
-  if (extent->count == 0 || extent->refcount != refcount ||
-      extent->references != references ||
-      extent->first + extent->count != cluster) {
-    qcow2_found_stretch (walk);
-    *extent = (struct qcow2_stretch) {
+  if (mismatch->count == 0 || mismatch->refcount != refcount ||
+      mismatch->references != references ||
+      mismatch->first + mismatch->count != cluster) {
+    qcow2_report_mismatch (walk);
+    *mismatch = (struct qcow2_mismatch) {
       .first = cluster, .refcount = refcount, .references = references,
     };
   }
-  extent->count++;
+  mismatch->count++;
 }
 
 /* Compare the counts of a cluster of the window. */
@@ -69,9 +69,9 @@ compare_cluster (struct qcow2_walk *walk, uint64_t index, uint64_t refcount)
   if (references == UINT16_MAX && refcount > references)
     return;
   if (refcount < references &&
-      qcow2_counts_is_marked (counts, index, QCOW2_MARK_TOLD))
+      qcow2_counts_is_marked (counts, index, QCOW2_MARK_REPORTED))
     return;
-  extend_stretch (walk, cluster, refcount, references);
+  extend_mismatch (walk, cluster, refcount, references);
 }
 
 int

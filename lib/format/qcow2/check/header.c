@@ -16,7 +16,7 @@ add_area (struct qcow2_walk *walk, const char *name, uint64_t offset,
   };
 }
 
-/* Tell what is wrong with a structure that the header refers to. */
+/* Report what is wrong with a structure that the header refers to. */
 #define found_area(walk, name, at, ...)                                 \
   qcow2_found ((walk),                                                  \
                &(struct qcow2_place) { .structure = (name),             \

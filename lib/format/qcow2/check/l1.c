@@ -86,7 +86,7 @@ make_room (struct qcow2_walk *walk)
   return 0;
 }
 
-/* Tell what is wrong with an L1 entry. */
+/* Report what is wrong with an L1 entry. */
 static void
 check_l1_entry (struct qcow2_walk *walk, const struct qcow2_root *root,
                 uint64_t index, uint64_t entry)
@@ -122,7 +122,7 @@ take_l1_entry (struct qcow2_walk *walk, const struct qcow2_root *root,
     .last_window = UINT32_MAX,
   };
 
-  if (!list->told)
+  if (!list->reported)
     check_l1_entry (walk, root, index, entry);
   if (l2.offset == 0 || l2.offset < list->start ||
       l2.offset >= list->limit)
@@ -164,7 +164,7 @@ list_l2 (struct qcow2_walk *walk, uint64_t start)
         qcow2_read_root (walk, &walk->roots[i], take_l1_entry) == -1)
       return -1;
   settle_list (list);
-  list->told = true;
+  list->reported = true;
   list->complete = start == 0 && list->limit == UINT64_MAX;
 
   if (start == 0)
@@ -180,7 +180,7 @@ list_l2 (struct qcow2_walk *walk, uint64_t start)
 /* How far the check has come: a share of each window, by the place of
  * table 'i' in the list, or in the file if that is all one can say. */
 static int
-tell_progress (struct qcow2_walk *walk, size_t i)
+report_l2_progress (struct qcow2_walk *walk, size_t i)
 {
   const struct qcow2_l2_list *list = &walk->l2;
   const uint64_t whole = 10000;
@@ -195,7 +195,7 @@ tell_progress (struct qcow2_walk *walk, size_t i)
 }
 
 int
-qcow2_for_each_l2 (struct qcow2_walk *walk, bool tells_progress,
+qcow2_for_each_l2 (struct qcow2_walk *walk, bool reports_progress,
                    int (*take) (struct qcow2_walk *walk,
                                 struct qcow2_l2 *l2))
 {
@@ -207,8 +207,8 @@ qcow2_for_each_l2 (struct qcow2_walk *walk, bool tells_progress,
     if (!list->complete && list_l2 (walk, start) == -1)
       return -1;
     for (i = 0; i < list->count; ++i) {
-      if (tells_progress && i % PROGRESS_STEP == 0 &&
-          tell_progress (walk, i) == -1)
+      if (reports_progress && i % PROGRESS_STEP == 0 &&
+          report_l2_progress (walk, i) == -1)
         return -1;
       if (take (walk, &list->at[i]) == -1)
         return -1;

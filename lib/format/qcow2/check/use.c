@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One reference to host clusters: counting it, and telling what is wrong
+/* One reference to host clusters: counting it, and reporting what is wrong
  * with it.
  */
 
@@ -71,7 +71,7 @@ found_overlap (struct qcow2_walk *walk, const struct qcow2_place *place,
                cluster << walk->refcounts.cluster_bits);
 }
 
-/* Tell of references that are more than a refcount can hold. */
+/* Report references that are more than a refcount can hold. */
 static void
 found_overflow (struct qcow2_walk *walk, const struct qcow2_place *place,
                 uint64_t cluster, uint32_t times)
@@ -89,7 +89,7 @@ found_overflow (struct qcow2_walk *walk, const struct qcow2_place *place,
 }
 
 /* Count references to a cluster of the window.  Metadata is counted
- * first, so whatever comes upon it overlaps it.  That is told in place of
+ * first, so whatever comes upon it overlaps it.  That is reported in place of
  * the count's not fitting, or of the refcount's being too low in the
  * end. */
 static void
@@ -106,12 +106,12 @@ use_cluster (struct qcow2_walk *walk, const struct qcow2_place *place,
     qcow2_counts_mark (counts, index, QCOW2_MARK_METADATA);
   if (overlap &&
       (lost > 0 || !qcow2_counts_is_marked (counts, index,
-                                            QCOW2_MARK_TOLD))) {
+                                            QCOW2_MARK_REPORTED))) {
     found_overlap (walk, place, cluster);
     if (lost > 0)
       lost--;
     else
-      qcow2_counts_mark (counts, index, QCOW2_MARK_TOLD);
+      qcow2_counts_mark (counts, index, QCOW2_MARK_REPORTED);
   }
   if (lost > 0)
     found_overflow (walk, place, cluster, lost);

@@ -125,7 +125,7 @@ static int read_table (struct walk *walk, struct table *table,
 
 /* L1 entry 'index' is next.  There are some beyond the end of the disk. */
 static int
-tell_progress (const struct walk *walk, uint64_t index)
+report_l2_progress (const struct walk *walk, uint64_t index)
 {
   const struct qed *qed = walk->qed;
   const uint64_t entries =
@@ -149,7 +149,7 @@ check_l2 (struct walk *walk, struct table *l1, uint64_t index,
   const char *fault = l2_fault (walk, offset, size);
   unsigned already;
 
-  if (tell_progress (walk, index) == -1)
+  if (report_l2_progress (walk, index) == -1)
     return -1;
   if (fault) {
     found_in_entry (walk, l1, index, offset, fault);
@@ -199,7 +199,7 @@ read_table (struct walk *walk, struct table *table,
   return 0;
 }
 
-/* Tell of clusters that nothing uses. */
+/* Report clusters that nothing uses. */
 static void
 found_leak (struct walk *walk, uint64_t first, uint64_t count)
 {

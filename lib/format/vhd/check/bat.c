@@ -157,9 +157,9 @@ check_stray (void *opaque, uint64_t number, uint32_t sector)
   return 0;
 }
 
-/* Tell what has been counted. */
+/* Report what has been counted. */
 static void
-tell_counts (struct vhd_walk *walk)
+report_counts (struct vhd_walk *walk)
 {
   const struct vhd_bitmaps *bitmaps = &walk->bitmaps;
 
@@ -214,6 +214,6 @@ vhd_check_bat (struct vhd_walk *walk)
       vhd_walk_bat (walk, walk->entries, walk->entries_max, 1, check_stray,
                     walk) == -1)
     return -1;
-  tell_counts (walk);
+  report_counts (walk);
   return 0;
 }

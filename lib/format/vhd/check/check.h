@@ -33,7 +33,7 @@ struct vhd_area {
 /* Footer and its copy, header, BAT, batmap and its header, locators. */
 #define VHD_AREAS_MAX (6 + VHD_LOCATORS)
 
-/* Entries in a row that say the same wrong thing are told as one. */
+/* Entries in a row that say the same wrong thing are reported as one. */
 struct vhd_run {
   uint64_t first, count;        /* a count of 0: none */
   uint32_t sector;
@@ -103,7 +103,7 @@ int vhd_walk_bat (struct vhd_walk *walk, uint64_t first, uint64_t end,
                   int (*take) (void *opaque, uint64_t number,
                                uint32_t sector), void *opaque);
 
-/* Is this entry the same as that of the finding not yet told, and next to
+/* Is this entry the same as that of the finding not yet reported, and next to
  * it?  Then it is counted with it. */
 bool vhd_run_goes_on (struct vhd_walk *walk, uint64_t number,
                       uint32_t sector);
@@ -113,7 +113,7 @@ void vhd_run_start (struct vhd_walk *walk, uint64_t number, uint32_t sector,
                     const char *format, ...)
   __attribute__ ((format (printf, 4, 5)));
 
-/* Tell the finding. */
+/* Report the finding. */
 void vhd_run_end (struct vhd_walk *walk);
 
 /* Sets *area to the one that takes the place, if so. */

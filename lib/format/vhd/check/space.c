@@ -116,7 +116,7 @@ put (struct slot *slot, uint32_t entry, uint32_t sector)
   }
 }
 
-/* Blocks whose place is wrong anyway have been told of. */
+/* Blocks whose place is wrong anyway have been reported. */
 static int
 place_block (void *opaque, uint64_t number, uint32_t sector)
 {
@@ -139,7 +139,7 @@ place_block (void *opaque, uint64_t number, uint32_t sector)
   return 0;
 }
 
-/* Tell of space before 'offset' that nothing uses, if there is enough for
+/* Report space before 'offset' that nothing uses, if there is enough for
  * a block.  Everything before 'end' is looked at then. */
 static void
 use (struct space *space, uint64_t offset, uint64_t end)
