@@ -161,6 +161,18 @@ def small_vhd(kind=vhd_image.DYNAMIC, size=20000 // 512 * 512, **options):
     return vhd
 
 
+def large_bitmaps(directory):
+    """Blocks whose bitmaps have two sectors, in which others start."""
+    vhd = vhd_image.Vhd(vhd_image.DYNAMIC, 16 << 20, block_size=4 << 20)
+    data = bytearray(written(vhd, directory))
+    bat, = struct.unpack_from(">Q", data, 512 + 16)
+    first = len(data) // 512 - 1
+    struct.pack_into(">4I", data, bat, first, first + 1, first + 5,
+                     0xffffffff)
+    bits = (b"\x80" + bytes(511)) * 16
+    return bytes(data[:-512]) + bits + bytes(data[-512:])
+
+
 def vhd_seeds():
     with tempfile.TemporaryDirectory() as directory:
         yield "dynamic", written(small_vhd(), directory)
@@ -178,6 +190,7 @@ def vhd_seeds():
         xen.fill(0, b"full" * 1000)
         data = written(xen, directory)
         yield "batmap", data[:8192] + data[-512:]
+        yield "large-bitmaps", large_bitmaps(directory)
 
 
 # --- QED ----------------------------------------------------------------
