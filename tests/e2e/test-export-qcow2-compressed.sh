@@ -7,69 +7,7 @@
 
 requires_library libzstd
 
-python3 - <<'END'
-from export_check import *
-from export_images import *
-import random
-
-with Checker() as check:
-    disk = everything("disk.qcow2")
-    for compression in "zlib", "zstd":
-        check.exports(disk, Qcow2(compression=compression))
-        for cluster in 512, "4k", "2M":
-            check.exports(disk, Qcow2(cluster, compression=compression))
-        for level in 1, 9:
-            check.exports(disk, Qcow2(compression=compression, level=level))
-        check.exports(disk, Qcow2(compression=compression, bits=64))
-    # What does not compress, what does, and what compresses to almost
-    # nothing, so that hundreds of clusters share one of the file.
-    rng = random.Random(1)
-    with open("mixed.raw", "wb") as file:
-        for n in range(40):
-            file.write(rng.choice([rng.randbytes(65536), b"a" * 65536,
-                                   bytes(65536), b"%07d\n" % n * 8192,
-                                   rng.randbytes(40000).ljust(65536, b"x")]))
-        file.write(rng.randbytes(100))
-    mixed = raw_disk("mixed.raw")
-    check.exports(mixed, *(Qcow2(cluster, compression=compression)
-                           for cluster in (None, "4k", "1M")
-                           for compression in ("zlib", "zstd")))
-    with open("letters.raw", "wb") as file:
-        for n in range(160):
-            file.write(bytes([n + 1]) * 65536)
-    letters = raw_disk("letters.raw")
-    check.exports(letters, Qcow2(compression="zlib"),
-                  Qcow2(compression="zstd"))
-    # Many more than 255 in one cluster.
-    with open("more.raw", "wb") as file:
-        for n in range(9000):
-            file.write(b"%c" % (n % 250 + 1) * 2048)
-    check.exports(raw_disk("more.raw"),
-                  Qcow2(2048, compression="zlib"),
-                  Qcow2(2048, compression="zstd"))
-    for size in 0, MIB:
-        check.exports(raw("empty.raw", size), Qcow2(compression="zlib"))
-    for size in 1, 512, 65537, 3 * MIB + 77:
-        check.exports(raw("odd.raw", size, (0, 1), (size - 1, 1)),
-                      Qcow2(compression="zlib"), Qcow2(compression="zstd"))
-    # Of what is compressed already.
-    qemu.img("convert", "-c", "-f", "raw", "-O", "qcow2", "mixed.raw",
-             "packed.qcow2")
-    packed = Disk.by_qemu("packed.qcow2")
-    check.exports(packed, Raw(), Qcow2(), Vhd(), Xva(), Chunked(),
-                  Qcow2(compression="zlib"), Qcow2(compression="zstd"))
-
-    # It is worth it.
-    run("-O", "qcow2", "--compression=zlib", "--format=raw", "letters.raw",
-        "small.qcow2")
-    check.equal("10 MiB of letters take little", os.path.getsize(
-        "small.qcow2") < MIB, True)
-    run("-O", "qcow2", "-c", "--format=raw", "mixed.raw", "c.qcow2")
-    layout = qcow2_layout.Layout("c.qcow2", compression="zlib")
-    noise = [n for n in range(40) if len(set(mixed.bytes_at(
-        n * 65536 + 50000, (n + 1) * 65536))) > 200]
-    check.equal("noise is stored as it is", layout.data, noise)
-END
+python3 "$e2e/export_qcow2_compressed.py"
 
 # --- The same bytes with any number of threads
 

@@ -5,43 +5,7 @@
 . "$(dirname "$0")/functions.sh"
 . "$e2e/export.sh"
 
-python3 - <<'END'
-from export_check import *
-from export_images import *
-
-CLUSTERS = [512, "1k", 2048, "4k", "8k", "16k", "32k", 65536, "128k", "256k",
-            "512k", "1M", "2M"]
-BITS = [1, 2, 4, 8, 16, 32, 64]
-
-with Checker() as check:
-    disk = everything("disk.qcow2", options=["cluster_size=4k"])
-    for n, cluster in enumerate(CLUSTERS):
-        check.exports(disk, Qcow2(cluster, BITS[n % 7]))
-    for n, bits in enumerate(BITS):
-        check.exports(disk, Qcow2(CLUSTERS[n * 5 % 4], bits), pipe=True)
-    # Several refcount blocks, and a table of several clusters.
-    full = raw("full.raw", 2 * MIB, (0, 2 * MIB))
-    for bits in BITS:
-        check.exports(full, Qcow2(512, bits))
-    # The last refcount block is just full, or has one entry.
-    for clusters in range(119, 129):
-        check.exports(raw("block.raw", clusters * 512, (0, clusters * 512)),
-                      Qcow2(512, 32))
-
-    for cluster in 512, "4k", None, "2M":
-        check.exports(disk, Qcow2(cluster, data_file="data.raw"))
-        check.exports(disk, Qcow2(cluster, data_file="d", raw_data=True))
-    check.exports(disk, Qcow2(data_file="data.raw"),
-                  Qcow2(data_file="data.raw", raw_data=True, bits=64),
-                  pipe=True)
-    check.exports(raw("odd.raw", MIB + 1, (MIB, 1)),
-                  Qcow2(data_file="x", raw_data=True),
-                  Qcow2(data_file="x"))
-    for size in 0, MIB:
-        check.exports(raw("empty.raw", size),
-                      Qcow2(data_file="y", raw_data=True),
-                      Qcow2(data_file="y"))
-END
+python3 "$e2e/export_qcow2_options.py"
 
 wrong ()
 {

@@ -6,40 +6,7 @@
 . "$(dirname "$0")/functions.sh"
 . "$e2e/export.sh"
 
-python3 - <<'END'
-import os
-
-from export_check import *
-from export_images import *
-
-with Checker() as check:
-    disk = everything("disk.qcow2")
-    ways = Raw(), Raw(detect=True), Raw(prealloc=True)
-    check.exports(disk, *ways)
-    check.exports(disk, *ways[:2], pipe=True)
-
-    # A file of the same kind, whose holes are kept, and whose data ends
-    # anywhere.
-    for size in 1, 511, 4096, 70001, 5 * MIB + 77:
-        middle = size // 2
-        disk = raw("odd.raw", size, (0, 1), (middle, min(5000, size) // 2),
-                   (size - 1, 1))
-        check.exports(disk, *ways)
-        check.exports(disk, Raw(), pipe=True)
-    disk = raw("long.raw", 40 * MIB, (MIB, 9 * MIB), (20 * MIB + 1, MIB))
-    check.exports(disk, *ways)
-
-    # Nothing at all.
-    for size in 0, 5 * MIB:
-        check.exports(raw("empty.raw", size), *ways)
-        check.exports(raw("empty.raw", size), Raw(), pipe=True)
-
-    # Data in the source's file that is not where it is on the disk.
-    check.exports(make("small.qcow2", count=40, cluster=512,
-                       options=["cluster_size=512"]), *ways)
-    check.exports(make("large.qcow2", "20M", count=20,
-                       options=["cluster_size=2M"]), *ways)
-END
+python3 "$e2e/export_raw.py"
 
 qemu-img convert -f qcow2 -O raw disk.qcow2 expected.raw
 
