@@ -5,11 +5,4 @@
 # blocks.  The plugin is not asked.
 . "$(dirname "$0")/functions.sh"
 
-python3 - <<'END' || exit 1
-from vhd_check import Checker
-
-with Checker() as check:
-    check.oracles("plain-fixed", 100)
-    check.oracles("plain-dynamic", 200)
-    check.oracles("chain", 100)
-END
+python3 "$e2e/vhd_oracle.py"

@@ -5,33 +5,4 @@
 . "$(dirname "$0")/functions.sh"
 requires nbdcopy --version
 
-python3 - <<'END' || exit 1
-import random
-
-from vhd_check import Checker, SEED, run
-
-with Checker() as check:
-    rng = random.Random(SEED)
-    for subformat in "dynamic", "fixed":
-        for force_size in "off", "on":
-            for size in 1 << 20, 3 << 20, 10 << 20, 33333760:
-                image = check.path(f"{subformat}-{force_size}-{size}.vhd")
-                run("qemu-img", "create", "-q", "-f", "vpc", "-o",
-                    f"subformat={subformat},force_size={force_size}", image,
-                    str(size))
-                check.reads_as_qemu(image)
-                writes = []
-                for _ in range(rng.randrange(1, 12)):
-                    offset = rng.randrange(size - 70000)
-                    length = rng.randrange(1, 70000)
-                    writes += ["-c", f"write -P {rng.randrange(256)} "
-                                     f"{offset} {length}"]
-                run("qemu-io", "-f", "vpc", *writes, image)
-                check.reads_as_qemu(image)
-    # Above 127 GiB the geometry says nothing.
-    image = check.path("large.vhd")
-    run("qemu-img", "create", "-q", "-f", "vpc", "-o", "force_size=on",
-        image, "200G")
-    run("qemu-io", "-f", "vpc", "-c", "write -P 7 199G 1M", image)
-    check.has_size(image, 200 << 30)
-END
+python3 "$e2e/vhd_qemu.py"
