@@ -35,9 +35,7 @@ silent ()
 # Findings in a JSON document.
 count_findings ()
 {
-    python3 -c '
-import json, sys
-print(len(json.load(sys.stdin)["findings"]))' < out.log
+    jq '.findings | length' out.log
 }
 
 # Nothing wrong.

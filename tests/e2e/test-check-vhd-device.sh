@@ -12,25 +12,7 @@ probe=$(losetup --find --show "$tmp/probe.img" 2> /dev/null) ||
     skip "no loop devices here"
 losetup --detach "$probe"
 
-python3 - <<'END'
-from vhd_image import *
-
-
-def image(name, **options):
-    vhd = Vhd(DYNAMIC, 16 * MIB, batmap=Batmap(), align=4096, **options)
-    vhd.fill_random(0, 2 * MIB)
-    vhd.fill_random(5 * MIB, 100 * KIB)
-    vhd.write(name)
-
-
-def room_before(footer):
-    return bytes(5 * MIB) + footer
-
-
-image("room.vhd", end_footer=room_before)
-image("padded.vhd", padding=bytes(5 * MIB))
-image("lost.vhd", end_footer=room_before, bat_extra={0: UNUSED})
-END
+python3 "$e2e/check_vhd_device.py"
 
 # check STATUS PATTERN FILE: of the file, and then of a device.
 check ()

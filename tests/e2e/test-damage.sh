@@ -127,20 +127,15 @@ hidden ()
 }
 with_vdisk over.qcow2 -- hidden
 
-# QED: the table is in the first cluster after the L1 table's.
+# QED.
 qemu-img create -q -f qed -o cluster_size=4k,table_size=2 disk.qed 6M
 qemu-io -f qed -c 'write -P 1 0 4k' -c 'write -P 2 4k 4k' \
     -c 'write -P 3 8k 4k' -c 'write -P 4 12k 4k' -c 'write -P 5 4M 4k' \
     disk.qed > /dev/null
-python3 - <<'END'
-import struct
-with open("disk.qed", "r+b") as f:
-    l1 = struct.unpack("<Q", f.read(48)[40:48])[0]
-    f.seek(l1)
-    l2 = struct.unpack("<Q", f.read(8))[0]
-    f.seek(l2 + 8)
-    f.write(struct.pack("<Q", 0x10000000))
-END
+python3 -c '
+from check_qed_damage import Image
+with Image("disk.qed") as image:
+    image.put(image.l2(0, 1), 0x10000000)'
 with_vdisk disk.qed -- cluster_1_is_damaged 'disk\.qed: L2 table: .*beyond'
 
 # A file that becomes shorter while it is served.

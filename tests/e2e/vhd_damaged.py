@@ -7,7 +7,7 @@ import os
 
 from vhd_check import Checker
 from vhd_image import (DIFFERENCING, DYNAMIC, KIB, MIB, SECTOR, Vhd, altered,
-                       libvhd_locators, set_checksum, zeroes)
+                       header_with, libvhd_locators, zeroes)
 
 UNIT = 64 * KIB
 
@@ -17,14 +17,6 @@ def image(check, name, **options):
     for n in 1, 3, 4, 8:
         vhd.fill_random(n * UNIT, UNIT)
     return vhd.write(check.path(name))
-
-
-def header_with(offset, value, size=4):
-    def alter(header):
-        value_bytes = value.to_bytes(size, "big")
-        return set_checksum(header[:offset] + value_bytes +
-                            header[offset + size:], 36)
-    return alter
 
 
 def single_blocks(check, end):

@@ -114,6 +114,15 @@ def altered(offset, value):
     return alter
 
 
+def header_with(offset, value, size=4):
+    """The same of a header: a number at 'offset'."""
+    def alter(header):
+        header = (header[:offset] + value.to_bytes(size, "big") +
+                  header[offset + size:])
+        return set_checksum(header, 36)
+    return alter
+
+
 # --- Parent locators ----------------------------------------------------
 
 class Locator:
