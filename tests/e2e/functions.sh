@@ -474,14 +474,7 @@ assert_same_content ()
 # Neighbours of one type are one extent.
 nbd_map ()
 {
-    nbdinfo --map --json "$1" | python3 -c '
-import json, sys
-import expect
-extents = []
-for e in json.load(sys.stdin):
-    expect.append(extents, e["length"], e["type"])
-for extent in extents:
-    print(*extent)'
+    nbdinfo --map --json "$1" | python3 "$e2e/extents.py" type
 }
 
 # assert_map URI LINE...: the merged map is exactly this.

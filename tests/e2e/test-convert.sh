@@ -8,14 +8,8 @@
 # Data ranges of an image, joined.
 data_of ()
 {
-    qemu-img map --output=json -f qcow2 "$1" | python3 -c '
-import json, sys
-import expect
-extents = []
-for e in json.load(sys.stdin):
-    expect.append(extents, e["length"], e["data"])
-for extent in extents:
-    print(*extent)'
+    qemu-img map --output=json -f qcow2 "$1" |
+        python3 "$e2e/extents.py" data
 }
 
 # The same 60 MiB in different formats: data in whole clusters.

@@ -12,22 +12,13 @@ export VDISK=${VDISK:-$top/tools/vdisk}
 # does not read as zeros: flags 1 mean as much as 0.
 nbdinfo_map ()
 {
-    nbdinfo --map --json "$1" | python3 -c '
-import json, sys
-import expect
-extents = []
-for e in json.load(sys.stdin):
-    expect.append(extents, e["length"], e["type"] if e["type"] & 2 else 0)
-for extent in extents:
-    print(*extent)'
+    nbdinfo --map --json "$1" | python3 "$e2e/extents.py" zero
 }
 
 vdisk_map_of ()
 {
-    "$VDISK" map --output=nbdinfo "$@" | python3 -c '
-import json, sys
-for e in json.load(sys.stdin):
-    print(e["offset"], e["length"], e["type"])'
+    "$VDISK" map --output=nbdinfo "$@" |
+        jq -r '.[] | "\(.offset) \(.length) \(.type)"'
 }
 
 # The plugin's $uri and the origin's are the same disk.
@@ -164,12 +155,9 @@ origin_stop
 origin_start python3 "$e2e/nbd_server.py" SOCKET --size 100000 \
     --map 1000:0,1000:2,1000:3,1000:1,1000:3,1000:2
 "$VDISK" map --output=nbd-extents --length=12000 "$origin" > extents
-python3 - <<'END'
-import json
-got = [(e["length"], e["flags"]) for e in json.load(open("extents"))]
-one = [(1000, 0), (1000, 2), (1000, 3), (1000, 0), (1000, 3), (1000, 2)]
-assert got == one + one, got
-END
+jq -e '[.[] | [.length, .flags]] == ([[1000, 0], [1000, 2], [1000, 3],
+       [1000, 0], [1000, 3], [1000, 2]] | . + .)' extents > /dev/null ||
+    die "$(cat extents)"
 "$VDISK" map --totals "$origin" > totals
 grep -q '^data  *34  *34000 ' totals
 grep -q '^zero  *33  *33000 ' totals
