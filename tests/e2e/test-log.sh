@@ -5,11 +5,7 @@
 . "$(dirname "$0")/functions.sh"
 requires cc --version
 
-python3 - <<'END'
-from vhd_image import DYNAMIC, MIB, Vhd, missing
-
-Vhd(DYNAMIC, MIB, end_footer=missing).write("odd.vhd")
-END
+python3 "$e2e/vhd_samples.py" damaged odd.vhd
 
 warning='error: warning: .*/odd.vhd: footer: no cookie'
 cc -shared -fPIC -o syslog.so "$e2e/syslog.c"

@@ -27,15 +27,8 @@ lists ()
     head=$("$VDISK" map --output=clusters "$@" "$image" |
                sed 's/\[.*//')
     prints "${head}[$clusters]}" map --output=clusters "$@" "$image"
-    "$VDISK" map --output=intervals "$@" "$image" | python3 -c '
-import json, sys
-intervals = json.load(sys.stdin)["data_clusters"]
-numbers = [n for a, b in intervals for n in range(a, b + 1)]
-print(",".join(map(str, numbers)))
-last = -2
-for a, b in intervals:
-    assert last + 1 < a <= b, "not maximal"
-    last = b' > got
+    "$VDISK" map --output=intervals "$@" "$image" |
+        python3 "$e2e/map_clusters.py" > got
     [ "$(cat got)" = "$clusters" ] || die "intervals of $image: $(cat got)"
 }
 
@@ -61,19 +54,7 @@ prints "${start}[]}" read_headers_interval none.vhd
 prints "${start}[]}" read_headers none.vhd
 
 # A chain of VHDs: blocks of any of its files.
-python3 - <<'END'
-import vhd_image as vi
-base = vi.Vhd(vi.DYNAMIC, 16 << 20)
-base.fill(0, b"a" * 512)
-base.fill(6 << 20, b"b" * 512)
-base.write("base.vhd")
-child = vi.Vhd(vi.DIFFERENCING, 16 << 20, parent_uuid=base.uuid,
-               parent_time=base.time, parent_name="base.vhd",
-               locators=[vi.w2ru(".\\base.vhd")])
-child.fill((10 << 20) + 512, b"c" * 1024)
-child.fill(6 << 20, b"d" * 512)
-child.write("child.vhd")
-END
+python3 "$e2e/vhd_samples.py" chain .
 lists 0,3,5 child.vhd
 
 # The last cluster of a disk that ends within it.

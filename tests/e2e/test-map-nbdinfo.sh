@@ -43,13 +43,7 @@ done
 with_vdisk odd.raw format=raw -- same_map odd.raw --format=raw
 with_vdisk meta.qcow2 host-holes=off -- same_map meta.qcow2 --host-holes=off
 
-python3 - <<'END'
-import vhd_image as vi
-vhd = vi.Vhd(vi.DYNAMIC, 16 << 20)
-for n in range(40):
-    vhd.fill(n * 51200, b"x" * (512 * (n + 1)))
-vhd.write("sectors.vhd")
-END
+python3 "$e2e/vhd_samples.py" sectors sectors.vhd
 with_vdisk sectors.vhd -- same_map sectors.vhd
 
 [ "$("$VDISK" map --output=imageio over.qcow2 | head -c 61)" = \

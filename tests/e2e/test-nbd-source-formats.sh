@@ -95,17 +95,8 @@ served dynamic.vhd vhd
 qemu-img create -q -f vpc -o subformat=fixed,force_size=on fixed.vhd 32M
 fill vpc fixed.vhd
 served fixed.vhd vhd
-python3 - <<'END'
-import vhd_image as vi
-vhd = vi.Vhd(vi.DYNAMIC, 16 << 20)
-for n in range(40):
-    vhd.fill(n * 51200, b"x" * (512 * (n + 1)))
-vhd.write("sectors.vhd")
-vhd = vi.Vhd(vi.DYNAMIC, 1 << 20, block_size=4096)
-for n in range(0, 256, 3):
-    vhd.fill(n * 4096, b"y" * 1024)
-vhd.write("blocks.vhd")
-END
+python3 "$e2e/vhd_samples.py" sectors sectors.vhd
+python3 "$e2e/vhd_samples.py" blocks blocks.vhd
 served sectors.vhd vhd
 served blocks.vhd vhd
 
@@ -131,13 +122,8 @@ origin_stop
 
 # A damaged one.
 cp plain.qcow2 damaged.qcow2
-l1=$(qemu-img check --output=json damaged.qcow2 > /dev/null;
-     python3 -c '
-import struct
-f = open("damaged.qcow2", "rb")
-f.seek(40)
-print(struct.unpack(">Q", f.read(8))[0])')
-patch_file damaged.qcow2 "$l1" 8000000000000200
+l1=$(od -An -tu8 -j 40 -N 8 --endian=big damaged.qcow2)
+patch_file damaged.qcow2 "${l1// /}" 8000000000000200
 origin_start file damaged.qcow2
 same_as_file damaged.qcow2 qcow2
 origin_stop
@@ -233,17 +219,7 @@ refused 'references with a protocol are refused' images/to-uri.qcow2 \
 origin_stop
 
 # A differencing VHD.
-python3 - <<'END'
-import vhd_image as vi
-base = vi.Vhd(vi.DYNAMIC, 4 << 20)
-base.fill(0, b"b" * 4096)
-base.write("images/base.vhd")
-child = vi.Vhd(vi.DIFFERENCING, 4 << 20, parent_uuid=base.uuid,
-               parent_time=base.time, parent_name="base.vhd",
-               locators=vi.libvhd_locators("base.vhd"))
-child.fill(1 << 20, b"c" * 4096)
-child.write("images/child.vhd")
-END
+python3 "$e2e/vhd_samples.py" chain images
 origin_start file images/child.vhd
 refused "parent '.*base\.vhd' is a relative name" "$origin" format=vhd \
     backing-dir=/

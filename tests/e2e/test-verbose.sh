@@ -32,16 +32,7 @@ read_at ()
     done
 }
 
-python3 - <<'END'
-from vhd_image import DIFFERENCING, DYNAMIC, MIB, Vhd, macx, w2ku, w2ru
-
-base = Vhd(DYNAMIC, MIB, time=5)
-base.fill_random(0, MIB)
-base.write("base.vhd")
-Vhd(DIFFERENCING, MIB, parent_uuid=base.uuid, parent_time=5,
-    locators=[w2ru(".\\gone.vhd"), macx("./base.vhd"),
-              w2ku("C:\\x\\other.vhd")]).write("child.vhd")
-END
+python3 "$e2e/vhd_samples.py" astray .
 qemu-img create -q -f qcow2 -o data_file=disk.data disk.qcow2 1M
 yes vdisk 2> /dev/null | head -c 1M > text.raw || true
 qemu-img convert -q -f raw -O qcow2 -c text.raw packed.qcow2
