@@ -6,35 +6,7 @@
 . "$(dirname "$0")/functions.sh"
 
 # A chain with a bit of everything, and images of all formats made of it.
-python3 - <<'END'
-import os
-import random
-import qemu
-import randomops
-
-SIZE = 48 << 20
-rng = random.Random(os.environ["VDISK_SEED"])
-patterns = randomops.make_patterns(rng)
-
-def fill(path, image_format, cluster, weights, count):
-    commands = randomops.RandomOps(rng, SIZE, cluster, weights,
-                                   patterns).commands(count)
-    packed = [c for c in commands if c.startswith("write -c")]
-    others = [c for c in commands if not c.startswith("write -c")]
-    for turn in filter(None, (packed, others)):
-        qemu.io(path, image_format, turn)
-
-qemu.create("base.raw", "raw", SIZE)
-fill("base.raw", "raw", 4096, {"write": 3, "zero": 1}, 150)
-qemu.create("middle.qcow2", "qcow2", SIZE, ["cluster_size=4k"],
-            ("base.raw", "raw"))
-fill("middle.qcow2", "qcow2", 4096,
-     {"write": 3, "zero": 1, "compressed": 5}, 200)
-qemu.create("top.qcow2", "qcow2", SIZE, ["cluster_size=64k"],
-            ("middle.qcow2", "qcow2"))
-fill("top.qcow2", "qcow2", 65536, {"write": 1, "zero": 1, "compressed": 3},
-     80)
-END
+python3 "$e2e/mixed_chain.py" 48 150 200 80
 qemu-img convert -c -f qcow2 -O qcow2 -o compression_type=zstd top.qcow2 \
     zstd.qcow2
 qemu-img convert -f qcow2 -O vpc -o subformat=dynamic,force_size=on \
