@@ -27,15 +27,12 @@ information ()
     [ "$(nbdinfo --size "$uri")" = $((310 << 20)) ]
     checked "nbdinfo --can, --is, --size"
     nbdinfo --json "$uri" > info.json
-    python3 - <<'END'
-import json
-export = json.load(open("info.json"))["exports"][0]
-assert export["is_read_only"] and export["can_multi_conn"], export
-assert export["contexts"] == ["base:allocation"], export
-assert export["block_size_minimum"] == 1, export
-assert export["block_size_preferred"] == 131072, export
-assert export["description"] == "qcow2 disk image, 2 layers", export
-END
+    jq -e '.exports[0] |
+        ."is_read_only" and ."can_multi_conn" and
+        .contexts == ["base:allocation"] and
+        ."block_size_minimum" == 1 and ."block_size_preferred" == 131072 and
+        .description == "qcow2 disk image, 2 layers"' info.json > /dev/null ||
+        die "nbdinfo --json: $(cat info.json)"
     checked "nbdinfo --json"
     nbdinfo --map --totals "$uri" > totals
     # 5 + 15 + 20 - 5 - 2 + 1 + 1 MiB of data; 2 MiB are said to be zeros.

@@ -10,32 +10,7 @@ requires nbdcopy --version
 
 # Files: random, sparse, tiny, with long names, in many directories.
 mkdir folder
-python3 - <<'END'
-import os
-import random
-
-rng = random.Random(os.environ["VDISK_SEED"])
-os.chdir("folder")
-for i in range(300):
-    directory = os.path.join(*("d%d" % rng.randrange(4)
-                               for _ in range(rng.randrange(1, 4))))
-    os.makedirs(directory, exist_ok=True)
-    name = os.path.join(directory, "f%d" % i)
-    kind = rng.randrange(5)
-    with open(name, "wb") as f:
-        if kind == 0:
-            f.write(rng.randbytes(rng.randrange(200_000)))
-        elif kind == 1:
-            f.write(b"text %d\n" % i * rng.randrange(3000))
-        elif kind == 2:
-            f.truncate(rng.randrange(1, 3 << 20))
-            f.seek(rng.randrange(1 << 20))
-            f.write(rng.randbytes(rng.randrange(1, 9000)))
-        elif kind == 3:
-            f.write(b"x" * rng.randrange(3))
-open("n" * 255, "w").write("a long name")
-os.symlink("d0", "link")
-END
+python3 "$e2e/filesystem.py" folder
 mke2fs -q -t ext4 -b 1024 -d folder -F disk.raw 96M
 
 fs_survives ()

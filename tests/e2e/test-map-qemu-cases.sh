@@ -14,19 +14,7 @@ expect_map ()
     local what=$1 format=$2 image=$3
 
     shift 3
-    python3 - "$@" > wanted <<'END'
-import sys
-NAMES = {"p": "present", "z": "zero", "d": "data", "c": "compressed"}
-lines = []
-for line in sys.argv[1:]:
-    start, length, depth, flags, *offset = line.split()
-    text = '{ "start": %s, "length": %s, "depth": %s' % (start, length,
-                                                         depth)
-    for letter, name in NAMES.items():
-        text += ', "%s": %s' % (name, str(letter in flags).lower())
-    lines.append(text + ''.join(', "offset": ' + o for o in offset) + "}")
-print("[" + ",\n".join(lines) + "]")
-END
+    python3 "$e2e/map_qemu_cases.py" "$@" > wanted
     "$VDISK" map --output=qemu --format="$format" "$image" > got
     diff -u wanted got || die "$what"
     "$VDISK" map --output=qemu --qemu-version=10.0 --format="$format" \

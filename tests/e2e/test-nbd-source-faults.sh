@@ -39,17 +39,7 @@ quiet () { [ -z "$(news)" ] || die "$(news)"; }
 # What a read says: "right", "wrong" or "error N".
 read_whole ()
 {
-    python3 - <<'END'
-import os
-from nbdclient import Client, NbdError
-with Client(os.environ["socket"]) as client:
-    try:
-        data = client.read(0, 4096)
-        print("right" if data == open("truth.raw", "rb").read(4096)
-              else "wrong")
-    except NbdError as e:
-        print("error", e.errno)
-END
+    python3 "$e2e/nbd_source_faults.py"
 }
 
 # --- Errors --------------------------------------------------------------
