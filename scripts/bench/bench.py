@@ -31,7 +31,7 @@ import time
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-sys.path.append(os.path.join(TOP, "tests", "e2e"))
+sys.path.append(os.path.join(TOP, "tests", "e2e", "lib"))
 
 # pylint: disable=wrong-import-position
 import images

@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 
+from usage import cpu_seconds
 from verify import Mismatch, count_check
 
 KIB, MIB = 1 << 10, 1 << 20
@@ -143,12 +144,6 @@ def entries_everywhere():
 MAKERS = [l1_entries_to_one_table, l1_entries_to_shifted_tables,
           snapshots_with_one_table, snapshots_with_shifted_tables, bitmaps,
           one_refcount_block, entries_everywhere, huge_file]
-
-
-def cpu_seconds():
-    """What the processes that have ended took."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def check(make):

@@ -7,7 +7,6 @@ differences that check_damage.py has a reason for.
 VDISK_ONLY=NUMBER damages that image alone.
 """
 
-import random
 import shutil
 import sys
 

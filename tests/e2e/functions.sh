@@ -27,7 +27,7 @@ export LC_ALL=C
 export PLUGIN=${PLUGIN:-$top/plugin/nbdkit-vdisk-plugin.so}
 export NBDKIT=${NBDKIT:-nbdkit}
 export VDISK_SEED=${VDISK_SEED:-1}
-export PYTHONPATH=$e2e
+export PYTHONPATH=$e2e/lib
 export PYTHONDONTWRITEBYTECODE=1
 PATH=$PATH:/usr/sbin:/sbin
 
@@ -247,7 +247,7 @@ vdisk_stop ()
     forget_server "$pid"
     if [ "$status" -ne 0 ] || grep -Eq 'Sanitizer|runtime error|==' "$log"
     then
-        python3 "$e2e/servers.py" "$log" "$status" || {
+        python3 "$e2e/lib/servers.py" "$log" "$status" || {
             cat "$log" >&2
             die "nbdkit ended with status $status"
         }
@@ -432,7 +432,7 @@ refused ()
         die "more than one message, or none: $*"
     fi
     if grep -Eq 'Sanitizer|runtime error' failure.log; then
-        python3 "$e2e/servers.py" failure.log 0 || {
+        python3 "$e2e/lib/servers.py" failure.log 0 || {
             cat failure.log >&2
             die "nbdkit complains: $*"
         }
@@ -445,19 +445,19 @@ refused ()
 # status are QEMU's.  See verify.py.
 verify ()
 {
-    python3 "$e2e/verify.py" "$@" || die "verify $*"
+    python3 "$e2e/lib/verify.py" "$@" || die "verify $*"
 }
 
 # random_images [OPTION...]: many images; see random_images.py.
 random_images ()
 {
-    python3 "$e2e/random_images.py" "$@" || die "random_images $*"
+    python3 "$e2e/lib/random_images.py" "$@" || die "random_images $*"
 }
 
 # random_chains [OPTION...]: many chains; see random_chains.py.
 random_chains ()
 {
-    python3 "$e2e/random_chains.py" "$@" || die "random_chains $*"
+    python3 "$e2e/lib/random_chains.py" "$@" || die "random_chains $*"
 }
 
 # Bytes of two images are the same.  Formats as for qemu-img.
@@ -474,7 +474,7 @@ assert_same_content ()
 # Neighbours of one type are one extent.
 nbd_map ()
 {
-    nbdinfo --map --json "$1" | python3 "$e2e/extents.py" type
+    nbdinfo --map --json "$1" | python3 "$e2e/lib/extents.py" type
 }
 
 # assert_map URI LINE...: the merged map is exactly this.
@@ -499,7 +499,7 @@ probe ()
     local wanted=$1 got
 
     shift
-    got=$(python3 "$e2e/nbd_probe.py" "$socket" "$@")
+    got=$(python3 "$e2e/lib/nbd_probe.py" "$socket" "$@")
     [ "$got" = "$wanted" ] || die "$*: got '$got', expected '$wanted'"
     checked "$*: $got"
 }

@@ -19,7 +19,7 @@ import struct
 import subprocess
 import sys
 
-from vhd_image import DIFFERENCING, MIB, Locator, Vhd, macx, w2ru
+from vhd_image import DIFFERENCING, MIB, Locator, Vhd, w2ru
 
 VDISK = os.environ["VDISK"]
 CLUSTER = 65536

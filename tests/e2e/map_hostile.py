@@ -11,8 +11,9 @@ import subprocess
 import sys
 
 import servers
-from check_hostile import COPIED, KIB, MIB, MEMORY_KIB, Maker, cpu_seconds
+from check_hostile import COPIED, KIB, MIB, MEMORY_KIB, Maker
 from nbdclient import NbdError
+from usage import cpu_seconds
 from verify import Mismatch, count_check
 
 GIB, TIB = 1 << 30, 1 << 40

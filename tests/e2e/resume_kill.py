@@ -7,7 +7,6 @@
 At least one has to go on from a note.  Prints how often it was killed."""
 
 import json
-import os
 import random
 import signal
 import subprocess

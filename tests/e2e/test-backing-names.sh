@@ -11,7 +11,7 @@ qemu-io -f raw -c 'write -q -P 7 0 1M' base.raw
 
 for size in 0 8 9 20 1023; do
     qemu-img create -q -f qcow2 -b base.raw -F raw disk.qcow2 1M
-    python3 "$e2e/qcow2_edit.py" disk.qcow2 backing-size $size
+    python3 "$e2e/lib/qcow2_edit.py" disk.qcow2 backing-size $size
     qemu-img convert -f qcow2 -O raw disk.qcow2 expected.raw
     "$VDISK" export disk.qcow2 got.raw
     cmp expected.raw got.raw
@@ -24,7 +24,7 @@ for size in 0 8 9 20 1023; do
     checked "a name of $size bytes: $(tail -n 1 names)"
 done
 qemu-img create -q -f qcow2 -b base.raw -F raw disk.qcow2 1M
-python3 "$e2e/qcow2_edit.py" disk.qcow2 backing-size 1024
+python3 "$e2e/lib/qcow2_edit.py" disk.qcow2 backing-size 1024
 ! qemu-img convert -f qcow2 -O raw disk.qcow2 expected.raw 2> /dev/null ||
     die "QEMU reads it"
 refused 'backing_file_size 1024, must be at most 1023' disk.qcow2

@@ -75,10 +75,10 @@ maps fine.qcow2 "${lines[@]}" "$((at - 4096)) $((2097152 - at + 4096)) 3"
 
 # A format that is not recorded is found by magic, and raw is refused.
 over probed.qcow2 base.qcow2 qcow2 4M
-python3 "$e2e/qcow2_edit.py" probed.qcow2 forget-backing-format
+python3 "$e2e/lib/qcow2_edit.py" probed.qcow2 forget-backing-format
 verify probed.qcow2
 over guessed.qcow2 fine.raw raw 4M
-python3 "$e2e/qcow2_edit.py" guessed.qcow2 forget-backing-format
+python3 "$e2e/lib/qcow2_edit.py" guessed.qcow2 forget-backing-format
 refused 'guessed\.qcow2: the format of the backing file is not recorded' \
     guessed.qcow2
 # Recorded as raw it is raw, whatever is in it.

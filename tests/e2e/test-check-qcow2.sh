@@ -13,7 +13,7 @@ random_checks ()
 
 both_agree ()
 {
-    python3 "$e2e/check_verdict.py" "$@" || die "check_verdict $*"
+    python3 "$e2e/lib/check_verdict.py" "$@" || die "check_verdict $*"
 }
 
 random_checks --count 20 --size 1M-32M \

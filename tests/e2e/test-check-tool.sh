@@ -71,8 +71,8 @@ says out.log '"findings-left-out": 0,'
 
 # Errors.
 cp disk.qcow2 errors.qcow2
-python3 "$e2e/qcow2_edit.py" errors.qcow2 l2 0 0
-python3 "$e2e/qcow2_edit.py" errors.qcow2 l2 0x1000 0x8000000000001000
+python3 "$e2e/lib/qcow2_edit.py" errors.qcow2 l2 0 0
+python3 "$e2e/lib/qcow2_edit.py" errors.qcow2 l2 0x1000 0x8000000000001000
 status 2 errors.qcow2
 says out.log '^error: L2 table at 0x[0-9a-f]+: entry 1 for guest offset 4096'
 says out.log '^leak: host cluster'
@@ -84,7 +84,7 @@ says out.log '"format": "qcow2",'
 
 # Warnings alone are no failure.
 cp disk.qcow2 dirty.qcow2
-python3 "$e2e/qcow2_edit.py" dirty.qcow2 incompatible 1
+python3 "$e2e/lib/qcow2_edit.py" dirty.qcow2 incompatible 1
 status 0 dirty.qcow2
 says out.log '^warning: header: .*dirty'
 says out.log '^1 warning$'

@@ -9,7 +9,7 @@
 data_of ()
 {
     qemu-img map --output=json -f qcow2 "$1" |
-        python3 "$e2e/extents.py" data
+        python3 "$e2e/lib/extents.py" data
 }
 
 # The same 60 MiB in different formats: data in whole clusters.

@@ -5,7 +5,7 @@
 
 . "$(dirname "$0")/functions.sh"
 
-edit () { python3 "$e2e/qcow2_edit.py" "$@"; }
+edit () { python3 "$e2e/lib/qcow2_edit.py" "$@"; }
 
 # A disk of 4 clusters, each of its own bytes, and more behind the first
 # L2 table's reach.
@@ -133,7 +133,7 @@ qemu-io -f qed -c 'write -P 1 0 4k' -c 'write -P 2 4k 4k' \
     -c 'write -P 3 8k 4k' -c 'write -P 4 12k 4k' -c 'write -P 5 4M 4k' \
     disk.qed > /dev/null
 python3 -c '
-from check_qed_damage import Image
+from check_qed import Image
 with Image("disk.qed") as image:
     image.put(image.l2(0, 1), 0x10000000)'
 with_vdisk disk.qed -- cluster_1_is_damaged 'disk\.qed: L2 table: .*beyond'

@@ -174,7 +174,7 @@ checked "to where a link leads"
 # Nothing is made if it fails, before and after there is something to write.
 rm later
 cp disk.qcow2 damaged.qcow2
-python3 "$e2e/qcow2_edit.py" damaged.qcow2 l2 $((2 << 20)) 0x8000000000000100
+python3 "$e2e/lib/qcow2_edit.py" damaged.qcow2 l2 $((2 << 20)) 0x8000000000000100
 ln -s "$tmp/link" link2
 for name in link link2; do
     error 'damaged.qcow2: L2 table' damaged.qcow2 $name

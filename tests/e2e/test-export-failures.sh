@@ -64,7 +64,7 @@ qemu-img create -q -f qcow2 plain.qcow2 20M
 qemu-io -f qcow2 -c 'write -q -P 65 0 10M' plain.qcow2
 # Data: its tables are sound.
 qemu-img convert -c -f qcow2 -O qcow2 plain.qcow2 damaged.qcow2
-l2=$(($(python3 "$e2e/qcow2_edit.py" damaged.qcow2 show-l2 $((9 << 20))) &
+l2=$(($(python3 "$e2e/lib/qcow2_edit.py" damaged.qcow2 show-l2 $((9 << 20))) &
       ((1 << 54) - 1)))
 patch_file damaged.qcow2 $l2 ffffffffffffffff
 for output in "${outputs[@]}"; do
@@ -93,7 +93,7 @@ told "into a FIFO" "damaged.qcow2: .*$how_far"
 
 # Tables: this is found out before anything is written.
 cp plain.qcow2 tables.qcow2
-python3 "$e2e/qcow2_edit.py" tables.qcow2 l2 $((9 << 20)) 0x8000000000000100
+python3 "$e2e/lib/qcow2_edit.py" tables.qcow2 l2 $((9 << 20)) 0x8000000000000100
 for output in "${outputs[@]}"; do
     status=0
     "$VDISK" export -O "$output" tables.qcow2 old 2> said || status=$?

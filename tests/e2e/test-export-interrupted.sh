@@ -16,7 +16,7 @@ interrupted ()
 
     shift 2
     status=0
-    python3 "$e2e/interrupt.py" "$signal" "$file" "$VDISK" export "$@" \
+    python3 "$e2e/lib/interrupt.py" "$signal" "$file" "$VDISK" export "$@" \
         2> said || status=$?
     told "SIG$signal, $*" "$how_far"
     [ ! -e out ] || die "half a file is left"
@@ -30,7 +30,7 @@ done
 # Where a second signal follows there may be no time to say how far it got.
 for output in "${outputs[@]}"; do
     status=0
-    python3 "$e2e/interrupt.py" --twice TERM out \
+    python3 "$e2e/lib/interrupt.py" --twice TERM out \
         "$VDISK" export -O "$output" "$uri" out 2> said || status=$?
     told "SIGTERM twice, -O $output" interrupted
     [ ! -e out ] || die "half a file is left"
@@ -50,7 +50,7 @@ for output in "${outputs[@]}"; do
         mkfifo blocked
         exec 7<> blocked
         status=0
-        python3 "$e2e/interrupt.py" $signal blocked \
+        python3 "$e2e/lib/interrupt.py" $signal blocked \
             "$VDISK" export -O "$output" disk.qcow2 blocked 2> said ||
             status=$?
         exec 7>&-
@@ -62,7 +62,7 @@ done
 # Nobody has opened the FIFO yet.
 mkfifo blocked
 status=0
-python3 "$e2e/interrupt.py" --after=0.2 INT \
+python3 "$e2e/lib/interrupt.py" --after=0.2 INT \
     "$VDISK" export disk.qcow2 blocked 2> said || status=$?
 if [ $status -ne 1 ] && [ $status -ne 130 ]; then
     die "status $status where nobody reads a FIFO: $(cat said)"
@@ -94,10 +94,10 @@ done
 # A source: it cannot be left in the middle of a request, so the program ends
 # after a second, with less of a message.
 for word in read status; do
-    origin_start python3 "$e2e/nbd_server.py" SOCKET --size 8388608 \
+    origin_start python3 "$e2e/lib/nbd_server.py" SOCKET --size 8388608 \
         --multi-conn --log log --lies 100 --lie silent-$word
     status=0
-    python3 "$e2e/interrupt.py" --when=$word INT log \
+    python3 "$e2e/lib/interrupt.py" --when=$word INT log \
         "$VDISK" export "$origin" out 2> said || status=$?
     told "a source is silent, $word" interrupted
     [ ! -e out ] || die "half a file is left"

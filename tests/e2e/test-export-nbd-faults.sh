@@ -28,7 +28,7 @@ into ()
     origin_stop
 }
 
-lying=(python3 "$e2e/nbd_server.py" SOCKET --writable target.raw --multi-conn)
+lying=(python3 "$e2e/lib/nbd_server.py" SOCKET --writable target.raw --multi-conn)
 
 # --- Connections ---------------------------------------------------------
 
@@ -41,7 +41,7 @@ for lie in silent turned-away; do
         into "$lie after $honest" "${lying[@]}" --lie $lie --honest $honest
     done
 done
-into "one connection" python3 "$e2e/nbd_server.py" SOCKET \
+into "one connection" python3 "$e2e/lib/nbd_server.py" SOCKET \
     --writable target.raw
 
 # The disk ends within one of the server's blocks.
@@ -100,7 +100,7 @@ for word in write zero flush; do
     for signal in INT TERM; do
         origin_start "${lying[@]}" --log log --lies 100 --lie silent-$word
         status=0
-        python3 "$e2e/interrupt.py" --when=$word $signal log \
+        python3 "$e2e/lib/interrupt.py" --when=$word $signal log \
             "$VDISK" export --format=raw disk.raw "$origin" 2> said || status=$?
         told "SIG$signal, silent-$word" "vdisk: interrupted, $how_far"
         origin_stop
@@ -110,7 +110,7 @@ done
 for signal in INT TERM; do
     origin_start "${lying[@]}" --log log --lie silent
     status=0
-    python3 "$e2e/interrupt.py" --when=connect $signal log \
+    python3 "$e2e/lib/interrupt.py" --when=connect $signal log \
         "$VDISK" export --format=raw disk.raw "$origin" 2> said || status=$?
     told "SIG$signal, silent from the start" '^vdisk: interrupted$'
     origin_stop

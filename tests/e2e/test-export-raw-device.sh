@@ -71,7 +71,7 @@ assert_same_content qcow2 disk.qcow2 qcow2 "$device"
 "$VDISK" export -O qcow2 -c disk.qcow2 "$device"
 assert_same_content qcow2 disk.qcow2 qcow2 "$device"
 "$VDISK" export -O vhd disk.qcow2 "$device"
-python3 "$e2e/vhd_reader.py" raw "$device" from-vhd.raw
+python3 "$e2e/lib/vhd_reader.py" raw "$device" from-vhd.raw
 cmp expected.raw from-vhd.raw
 checked "a VHD on a device"
 "$VDISK" export -O xva disk.qcow2 "$device"

@@ -30,7 +30,7 @@ member ()
 member Ref:7/00000000.xxhash 87D2A1B6E1163EF1
 member Ref:7/00000001.xxhash 28F63E3B412A9D01
 member Ref:7/00000003.xxhash 091AB0B4B605C552
-[ "$(python3 "$e2e/xva_reader.py" known.xva)" = 'Ref:7 3670016 3 2-2' ]
+[ "$(python3 "$e2e/lib/xva_reader.py" known.xva)" = 'Ref:7 3670016 3 2-2' ]
 checked "the reader agrees"
 tar tvf known.xva > /dev/null
 "$VDISK" export -O xva --prefix=Ref:7 --checksum=sha1 known.qcow2 known.xva

@@ -61,7 +61,7 @@ fails_with 'disk.iso: this looks like an ISO 9660 .*: --format=raw' \
     "$VDISK" info disk.iso
 # A backing file's format is not that of the option.
 qemu-img create -q -f qcow2 -b mbr.img -F raw over.qcow2
-python3 "$e2e/qcow2_edit.py" over.qcow2 forget-backing-format
+python3 "$e2e/lib/qcow2_edit.py" over.qcow2 forget-backing-format
 fails_with 'over.qcow2: .*records it.*mbr.img: this looks like.*has to be said' \
     "$VDISK" map over.qcow2
 

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/functions.sh"
 requires cc --version
 
-python3 "$e2e/vhd_samples.py" damaged odd.vhd
+python3 "$e2e/lib/vhd_samples.py" damaged odd.vhd
 
 warning='error: warning: .*/odd.vhd: footer: no cookie'
 cc -shared -fPIC -o syslog.so "$e2e/syslog.c"

@@ -54,7 +54,7 @@ prints "${start}[]}" read_headers_interval none.vhd
 prints "${start}[]}" read_headers none.vhd
 
 # A chain of VHDs: blocks of any of its files.
-python3 "$e2e/vhd_samples.py" chain .
+python3 "$e2e/lib/vhd_samples.py" chain .
 lists 0,3,5 child.vhd
 
 # The last cluster of a disk that ends within it.

@@ -11,7 +11,7 @@ same_map ()
     nbdinfo --map --json "$uri" > theirs
     "$VDISK" map --output=nbdinfo "$@" > ours
     cmp theirs ours || die "$*"
-    python3 "$e2e/map_dialects.py" "$@"
+    python3 "$e2e/lib/map_dialects.py" "$@"
     checked "$* ($(wc -l < ours) lines)"
 }
 
@@ -43,7 +43,7 @@ done
 with_vdisk odd.raw format=raw -- same_map odd.raw --format=raw
 with_vdisk meta.qcow2 host-holes=off -- same_map meta.qcow2 --host-holes=off
 
-python3 "$e2e/vhd_samples.py" sectors sectors.vhd
+python3 "$e2e/lib/vhd_samples.py" sectors sectors.vhd
 with_vdisk sectors.vhd -- same_map sectors.vhd
 
 [ "$("$VDISK" map --output=imageio over.qcow2 | head -c 61)" = \

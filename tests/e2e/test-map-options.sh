@@ -140,7 +140,7 @@ checked "closed pipe"
 
 qemu-img create -q -f qcow2 -o cluster_size=64k bad.qcow2 2G
 qemu-io -c 'write -P 1 0 64k' -c 'write -P 1 1G 64k' bad.qcow2 > /dev/null
-python3 "$e2e/qcow2_edit.py" bad.qcow2 l2 $((1 << 30)) 0x8000000000000100
+python3 "$e2e/lib/qcow2_edit.py" bad.qcow2 l2 $((1 << 30)) 0x8000000000000100
 error 'bad.qcow2: L2 table' map --output=qemu bad.qcow2
 grep -q '"start": 0' failure.log
 ! "$VDISK" map --output=qemu bad.qcow2 2> /dev/null |

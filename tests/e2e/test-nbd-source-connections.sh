@@ -9,7 +9,7 @@ requires_library nbd
 export VDISK=${VDISK:-$top/tools/vdisk}
 requires ss --version
 
-lying=("$e2e/nbd_server.py" SOCKET --log log)
+lying=("$e2e/lib/nbd_server.py" SOCKET --log log)
 
 # count WORD: how many lines of the server's log start with it.
 count ()
@@ -200,7 +200,7 @@ fi
 
 # --- TCP -----------------------------------------------------------------
 
-python3 "$e2e/on_port.py" port nbdkit -f file random.raw &
+python3 "$e2e/lib/on_port.py" port nbdkit -f file random.raw &
 server_pids+=($!)
 wait_until test -e port
 port=$(cat port)

@@ -99,7 +99,7 @@ restarted ()
     probe 'error EIO' read 0 4096
     said "socket=$origin_socket: reading 4096 bytes at offset 0: the server's disk has 2097152 bytes now, it had 1048576 when it was opened"
     origin_stop
-    origin_restart python3 "$e2e/nbd_server.py" SOCKET --no-status
+    origin_restart python3 "$e2e/lib/nbd_server.py" SOCKET --no-status
     probe 'error EIO' read 0 4096
     said 'the server has no block status any more'
     origin_stop
@@ -123,7 +123,7 @@ while_reading ()
 {
     local reading
 
-    python3 "$e2e/many_reads.py" "$socket" disk.raw > errors &
+    python3 "$e2e/lib/many_reads.py" "$socket" disk.raw > errors &
     reading=$!
     wait_until grep -q ' Read ' log
     origin_stop
@@ -166,7 +166,7 @@ origin_start qemu-nbd -r -t -e 9 -f raw -k SOCKET disk.raw
 forgotten=0
 with_vdisk "$origin" -- gone_over qemu-nbd -r -t -e 9 -f raw -k SOCKET disk.raw
 origin_stop
-serve=(python3 "$e2e/nbd_server.py" SOCKET --multi-conn)
+serve=(python3 "$e2e/lib/nbd_server.py" SOCKET --multi-conn)
 origin_start "${serve[@]}"
 nbdcopy "$origin" truth.raw
 wanted=truth.raw
@@ -215,14 +215,14 @@ done
 # --- Nonsense ------------------------------------------------------------
 
 # A lie, once, after so many truths; what comes before and after is right.
-origin_start python3 "$e2e/nbd_server.py" SOCKET
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET
 nbdcopy "$origin" truth.raw
 "$VDISK" map --output=nbdinfo "$origin" > truth.map
 origin_stop
 
 lie_start ()
 {
-    origin_start python3 "$e2e/nbd_server.py" SOCKET "$@"
+    origin_start python3 "$e2e/lib/nbd_server.py" SOCKET "$@"
 }
 
 # lies_to_reads NAME REGEX: a read fails with this message.

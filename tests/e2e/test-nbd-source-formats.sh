@@ -95,8 +95,8 @@ served dynamic.vhd vhd
 qemu-img create -q -f vpc -o subformat=fixed,force_size=on fixed.vhd 32M
 fill vpc fixed.vhd
 served fixed.vhd vhd
-python3 "$e2e/vhd_samples.py" sectors sectors.vhd
-python3 "$e2e/vhd_samples.py" blocks blocks.vhd
+python3 "$e2e/lib/vhd_samples.py" sectors sectors.vhd
+python3 "$e2e/lib/vhd_samples.py" blocks blocks.vhd
 served sectors.vhd vhd
 served blocks.vhd vhd
 
@@ -219,7 +219,7 @@ refused 'references with a protocol are refused' images/to-uri.qcow2 \
 origin_stop
 
 # A differencing VHD.
-python3 "$e2e/vhd_samples.py" chain images
+python3 "$e2e/lib/vhd_samples.py" chain images
 origin_start file images/child.vhd
 refused "parent '.*base\.vhd' is a relative name" "$origin" format=vhd \
     backing-dir=/

@@ -65,7 +65,7 @@ origin_stop
 
 # Every other 64 KiB of 1 TiB: the answers are long, and asked for in pieces.
 size=$((unit << 30))
-origin_start python3 "$e2e/nbd_server.py" SOCKET --size $size --log "$tmp/log"
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET --size $size --log "$tmp/log"
 python3 "$e2e/map_large.py" run $limit "$VDISK" map --output=nbdinfo "$origin"
 checked "memory of a map of $((size >> 16)) extents"
 [ "$(grep -c ^status log)" -le 600 ] || die "$(grep -c ^status log) requests"
@@ -78,7 +78,7 @@ origin_stop
 
 # A server that answers with much more than is remembered of one answer.
 size=$((unit << 23))
-origin_start python3 "$e2e/nbd_server.py" SOCKET --size $size \
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET --size $size \
     --map 1024:0,1024:2
 python3 "$e2e/map_large.py" run $limit "$VDISK" map --totals "$origin"
 "$VDISK" map --totals "$origin" > totals

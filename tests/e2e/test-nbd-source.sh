@@ -12,7 +12,7 @@ export VDISK=${VDISK:-$top/tools/vdisk}
 # does not read as zeros: flags 1 mean as much as 0.
 nbdinfo_map ()
 {
-    nbdinfo --map --json "$1" | python3 "$e2e/extents.py" zero
+    nbdinfo --map --json "$1" | python3 "$e2e/lib/extents.py" zero
 }
 
 vdisk_map_of ()
@@ -152,7 +152,7 @@ origin_stop
 
 # Zeros stay zeros and holes holes; what is a hole but is not said to read
 # as zeros is data.
-origin_start python3 "$e2e/nbd_server.py" SOCKET --size 100000 \
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET --size 100000 \
     --map 1000:0,1000:2,1000:3,1000:1,1000:3,1000:2
 "$VDISK" map --output=nbd-extents --length=12000 "$origin" > extents
 jq -e '[.[] | [.length, .flags]] == ([[1000, 0], [1000, 2], [1000, 3],
@@ -168,13 +168,13 @@ same "data, zeros, holes"
 vdisk_map "$origin" host-holes=off -- '0 100000 0'
 origin_stop
 
-origin_start python3 "$e2e/nbd_server.py" SOCKET --size 1048576 \
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET --size 1048576 \
     --map 65536:0,65536:3,65536:2
 same_as_qemu "data, zeros, holes"
 origin_stop
 
 # One extent at a time, whatever is asked for.
-origin_start python3 "$e2e/nbd_server.py" SOCKET --size 1048576 \
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET --size 1048576 \
     --map 4096:0,4096:3 --extents 1
 same "a server of one extent at a time"
 origin_stop

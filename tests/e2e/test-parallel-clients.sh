@@ -12,7 +12,7 @@ parallel ()
 }
 
 # A chain with compressed clusters and holes of all kinds.
-python3 "$e2e/mixed_chain.py" 64 200 300 100
+python3 "$e2e/lib/mixed_chain.py" 64 200 300 100
 parallel qcow2 top.qcow2
 parallel qcow2 top.qcow2 cache-size=64k
 qemu-img convert -c -f qcow2 -O qcow2 -o compression_type=zstd top.qcow2 \

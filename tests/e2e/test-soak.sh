@@ -6,7 +6,7 @@
 . "$(dirname "$0")/functions.sh"
 
 # A chain with a bit of everything, and images of all formats made of it.
-python3 "$e2e/mixed_chain.py" 48 150 200 80
+python3 "$e2e/lib/mixed_chain.py" 48 150 200 80
 qemu-img convert -c -f qcow2 -O qcow2 -o compression_type=zstd top.qcow2 \
     zstd.qcow2
 qemu-img convert -f qcow2 -O vpc -o subformat=dynamic,force_size=on \

@@ -32,7 +32,7 @@ read_at ()
     done
 }
 
-python3 "$e2e/vhd_samples.py" astray .
+python3 "$e2e/lib/vhd_samples.py" astray .
 qemu-img create -q -f qcow2 -o data_file=disk.data disk.qcow2 1M
 yes vdisk 2> /dev/null | head -c 1M > text.raw || true
 qemu-img convert -q -f raw -O qcow2 -c text.raw packed.qcow2

@@ -4,7 +4,6 @@ them when some bytes of their metadata are changed.
 """
 
 import os
-import random
 import struct
 import tempfile
 

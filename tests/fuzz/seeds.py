@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Make the seed corpora of the fuzz targets: small images of each kind, by
-qemu-img and by tests/e2e/vhd_image.py.
+qemu-img and by tests/e2e/lib/vhd_image.py.
 
   seeds.py DIRECTORY
 
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import zlib
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../e2e"))
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../e2e/lib"))
 sys.dont_write_bytecode = True
 
 import qemu

@@ -19,8 +19,7 @@ import time
 
 from nbdclient import Client
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__))))
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 PLUGIN = os.environ.get("PLUGIN") or os.path.join(
     TOP, "plugin", "nbdkit-vdisk-plugin.so")
 NBDKIT = os.environ.get("NBDKIT", "nbdkit")

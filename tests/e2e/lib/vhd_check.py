@@ -34,7 +34,7 @@ import servers
 import vhd_image
 import vhd_random
 import vhd_reader
-from check_hostile import cpu_seconds
+from usage import cpu_seconds
 
 JOBS = len(os.sched_getaffinity(0))
 SEED = os.environ.get("VDISK_SEED", "1")

@@ -32,6 +32,7 @@ import qemu
 import vhd_layout
 import vhd_reader
 import xva_reader
+from servers import TOP
 from verify import count_check
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -39,9 +40,7 @@ SECTOR = 512
 PIECE = 1 << 20
 MAYBE = object()                # there may be any warnings, or none
 
-VDISK = os.environ.get("VDISK") or os.path.join(
-    os.path.dirname(os.path.dirname(os.path.dirname(
-        os.path.abspath(__file__)))), "tools", "vdisk")
+VDISK = os.environ.get("VDISK") or os.path.join(TOP, "tools", "vdisk")
 
 
 class Wrong(Exception):
