@@ -30,15 +30,6 @@ status=0
 told "no standard output" 'Bad file descriptor'
 
 # A reader that is slow at first, and reads odd numbers of bytes.
-cat > slow.py << 'END'
-import sys
-import time
-for n in range(40):
-    sys.stdout.buffer.write(sys.stdin.buffer.read(4999))
-    time.sleep(0.005)
-while data := sys.stdin.buffer.read1(77777):
-    sys.stdout.buffer.write(data)
-END
 export SOURCE_DATE_EPOCH=1700000000
 for output in "${outputs[@]}"; do
     options=()
@@ -46,7 +37,7 @@ for output in "${outputs[@]}"; do
         options=(--uuid=01234567-89ab-cdef-0123-456789abcdef)
     "$VDISK" export -O "$output" "${options[@]}" disk.qcow2 fast
     "$VDISK" export -O "$output" "${options[@]}" disk.qcow2 - |
-        python3 slow.py > slow
+        python3 "$e2e/export_pipe.py" > slow
     cmp fast slow
     checked "a slow reader, -O $output"
 done

@@ -17,48 +17,10 @@ qemu-img create -q -f qcow2 empty.qcow2 64M
 qemu-img create -q -f qcow2 one.qcow2 64M
 qemu-io -f qcow2 -c 'write -q -P 1 50M 64k' one.qcow2
 
-cat > check.py << 'END'
-"""check.py machine FILE; check.py json FILE [TOTAL]"""
-import json
-import re
-import sys
-
-kind, path, *total = sys.argv[1:]
-with open(path) as file:
-    text = file.read()
-if kind == "machine":
-    if not re.fullmatch("([0-9]{3})+", text):
-        sys.exit(f"not three digits each: {text!r}")
-    steps = [int(text[at:at + 3]) for at in range(0, len(text), 3)]
-else:
-    lines = [json.loads(line) for line in text.splitlines()]
-    if not text.endswith("\n"):
-        sys.exit(f"a line does not end: {text!r}")
-    if any(sorted(line) != ["done", "total"] for line in lines):
-        sys.exit(f"other keys: {lines}")
-    totals = {line["total"] for line in lines}
-    if len(totals) != 1 or any(type(line["done"]) is not int
-                               for line in lines):
-        sys.exit(f"totals: {totals}")
-    whole = totals.pop()
-    if total and whole != int(total[0]):
-        sys.exit(f"{whole} bytes, expected {total[0]}")
-    if lines[-1]["done"] != whole:
-        sys.exit(f"the last is {lines[-1]}")
-    if whole and [line["done"] for line in lines] != sorted(
-            {line["done"] for line in lines}):
-        sys.exit(f"they do not ascend: {lines}")
-    steps = [line["done"] * 100 // whole if whole else n * 100
-             for n, line in enumerate(lines)]
-if steps[0] != 0 or steps[-1] != 100 or steps != sorted(set(steps)):
-    sys.exit(f"steps: {steps}")
-print(len(steps))
-END
-
 # steps KIND FILE [TOTAL]: it is sound; sets $count.
 steps ()
 {
-    count=$(python3 check.py "$@") || die "$*"
+    count=$(python3 "$e2e/export_progress.py" "$@") || die "$*"
     checked "$*: $count steps"
 }
 
@@ -119,8 +81,9 @@ for kind in machine json; do
     "$VDISK" export --progress=$kind "$uri" failed > printed 2> said ||
         status=$?
     told "it fails with --progress=$kind" "$how_far"
-    ! python3 check.py $kind printed > /dev/null 2>&1 ||
+    ! python3 "$e2e/export_progress.py" $kind printed > failure.log 2>&1 ||
         die "of what has failed: $(cat printed)"
+    ! grep -Eq "Traceback|can't open" failure.log || die "$(cat failure.log)"
     [ ! -e failed ] || die "half a file is left"
     restart_server
 done
