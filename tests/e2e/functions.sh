@@ -31,11 +31,12 @@ export PYTHONPATH=$e2e/lib
 export PYTHONDONTWRITEBYTECODE=1
 PATH=$PATH:/usr/sbin:/sbin
 
-# Version managers put slow wrappers before the interpreter.
+# Version managers put slow wrappers before the interpreter, and looking for
+# other people's modules takes longer than most that is run here: -S.
 python=$(python3 -c 'import sys; print(sys.executable)')
 python3 ()
 {
-    "$python" "$@"
+    "$python" -S "$@"
 }
 
 # Sanitizers are for nbdkit; its clients start without.
@@ -276,7 +277,7 @@ origin_restart ()
     case $1 in
         qemu-nbd) command=("${command[@]/SOCKET/$origin_socket}") ;;
         # Not the function of that name, which is another process.
-        python3) command=("$python" "${@:2}")
+        python3) command=("$python" -S "${@:2}")
                  command=("${command[@]/SOCKET/$origin_socket}") ;;
         *) command=("$NBDKIT" -f -U "$origin_socket" "$@") ;;
     esac
