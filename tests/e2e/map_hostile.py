@@ -68,7 +68,7 @@ def vhd_of_too_many():
 
 def vhd_of_scattered_blocks():
     """Small blocks in all parts of a file of nearly 2 TiB."""
-    scattered = b"".join(struct.pack(">I", 40000 + i * 16000)
+    scattered = b"".join(struct.pack(">I", 140000 + i * 16000)
                          for i in range(256 * KIB))
     return vhd("scattered", 16 * MIB * 512, 512, 16 * MIB,
                4200001000 * 512, [(0, VHD_UNUSED * (16 * MIB)),
@@ -165,9 +165,12 @@ MAKERS = [vhd_of_one_block, vhd_of_sparse_bat, vhd_of_too_many,
           qed_of_one_table, qed_of_its_l1,
           qed_of_sparse_l1, qcow2_of_its_l1, qcow2_of_sparse_l1,
           qcow2_of_subclusters, qcow2_of_packed_bombs]
+# Maps of these take their time; of the others damage is told before that.
+MAPPED = [vhd_of_scattered_blocks, vhd_of_large_blocks, qed_of_sparse_l1,
+          qcow2_of_sparse_l1, qcow2_of_packed_bombs]
 
 
-def run(path, *argv):
+def run(path, *argv, may_fail=True):
     """One command: it ends soon, by itself, and says why if it fails."""
     before = cpu_seconds()
     # For this command alone.
@@ -184,6 +187,8 @@ def run(path, *argv):
     if done.returncode not in (0, 1, 2, 3, 63) or seconds > SECONDS or \
             (done.returncode == 1 and not said) or "out of memory" in said:
         raise Mismatch("%s: %s" % (path, said or done.stdout[-300:]))
+    if not may_fail and done.returncode != 0:
+        raise Mismatch("%s: is not mapped: %s" % (path, said))
 
 
 def ask(path):
@@ -213,7 +218,7 @@ def main():
         path = make()
         try:
             run(path, "info")
-            run(path, "map", "--totals")
+            run(path, "map", "--totals", may_fail=make not in MAPPED)
             run(path, "check")
             if make is not vhd_of_too_many:
                 ask(path)
