@@ -28,11 +28,11 @@ huge 63T.qcow2 $((63 * T + 512 * 77)) 64k 0 $((T - 1000)) \
     $((4 * T - 35000)) $((5 * T)) $((33 * T + 12345)) $((63 * T - 400000))
 huge 5T.qcow2 5T 64k 123456 $((4 * T - 35000)) $((4 * T + (1 << 29))) \
     $((5 * T - 400000))
-huge 120G.qcow2 120G 512 0 $((T / 9)) $((T / 10 - 5)) \
+huge 120G.qcow2 120G 512,refcount_bits=1 0 $((T / 9)) $((T / 10 - 5)) \
     $((120 * (1 << 30) - 400000))
 
 # Random writes all over a few big disks.
 random_images --count 8 --size 500G-8T --commands 10-60 \
     --option cluster_size=64k,2M,1M,256k
 random_images --count 4 --size 5G-60G --commands 10-40 \
-    --option cluster_size=512,4k
+    --option cluster_size=512,4k --option refcount_bits=1
