@@ -381,7 +381,7 @@ check-samples: all
 $(OBJ)/tests/fuzz/%.o: override CFLAGS += -I. -Itools -Itests/unit \
     -Itests/fuzz $(HARNESS_FLAGS) \
     $(shell $(PKG_CONFIG) --cflags $(TOOL_PKGS))
-FUZZ_LIBS := $(LIB_LIBS) $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS) libzstd)
+FUZZ_LIBS = $(LIB_LIBS) $(shell $(PKG_CONFIG) --libs $(TOOL_PKGS) libzstd)
 
 # All of the tool but the commands.
 $(FUZZ_TOOLS): $(patsubst %.c,$(OBJ)/%.o,$(filter-out tools/main.c \
