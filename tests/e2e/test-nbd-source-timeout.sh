@@ -26,14 +26,14 @@ stalls ()
     checked "all is well"
 }
 
-origin_start python3 "$e2e/nbd_server.py" SOCKET
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET
 nbdcopy "$origin" truth.raw
 origin_stop
 
 for lie in read status; do
     for connections in --multi-conn ''; do
         # shellcheck disable=SC2086
-        origin_start python3 "$e2e/nbd_server.py" SOCKET $connections \
+        origin_start python3 "$e2e/lib/nbd_server.py" SOCKET $connections \
             --lie "silent-$lie"
         with_vdisk "$origin" timeout=700ms -- stalls "$lie"
         origin_stop
@@ -41,11 +41,11 @@ for lie in read status; do
 done
 
 # The tool, when it reads the map, or is not even let in.
-origin_start python3 "$e2e/nbd_server.py" SOCKET --lie silent-status
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET --lie silent-status
 ends_soon fails_with "socket=$origin_socket: block status of .*: the server \
 has not answered in 0.5 seconds" "$VDISK" map --timeout=500ms "$origin"
 origin_stop
-origin_start python3 "$e2e/nbd_server.py" SOCKET --lie silent
+origin_start python3 "$e2e/lib/nbd_server.py" SOCKET --lie silent
 ends_soon fails_with "socket=$origin_socket: the server has not answered in \
 1 seconds" "$VDISK" info --timeout=1 "$origin"
 origin_stop
