@@ -65,7 +65,9 @@ def check(output):
     subprocess.run(["cmp", "whole", "parts"], check=True)
     os.unlink("whole")
     os.unlink("parts")
-    if ratio[0] > 1.05 or ratio[1] > 1.05:
+    # Where two meet a block of an XVA is read twice, for its checksum.
+    if any(b > 1.01 * a + SHARDS * MIB
+           for a, b in zip(whole[:2], shards[:2])):
         raise Wrong(f"{output}: {shards} of {whole}")
     if shards[2] > 1.5 * whole[2] + SHARDS * PER_PROCESS:
         raise Wrong(f"{output}: {shards[2]} s, the whole {whole[2]} s")
