@@ -302,6 +302,21 @@ over_table (struct range range)
   return false;
 }
 
+/* One that breaks a rule is nowhere.  Its space is in sectors, or in bytes. */
+static void
+add_locator (const struct lookup *l, uint64_t header, unsigned i)
+{
+  const uint64_t offset = LOCATOR (l, header, i, data_offset);
+  const uint64_t length = LOCATOR (l, header, i, data_length);
+  uint64_t space = LOCATOR (l, header, i, data_space);
+
+  if (space < 512)
+    space *= 512;
+  if (LOCATOR (l, header, i, code) != 0 && length <= space &&
+      length <= 4096 && in_file (l->file, offset, length))
+    add_table (offset, length);
+}
+
 /* Of the BAT that part counts which the disk needs, whichever of the two
  * sizes it has, and which is there. */
 static void
@@ -321,13 +336,8 @@ add_tables (const struct lookup *l, uint64_t footer, uint64_t header)
   add_table (vhd_map.bat, 4 * (wanted < entries ? wanted : entries));
   if (footer != 0)
     add_table (footer, 512);
-  for (i = 0; i < VHD_LOCATORS && vhd_map.is_differencing; ++i) {
-    const uint64_t offset = LOCATOR (l, header, i, data_offset);
-    const uint64_t length = LOCATOR (l, header, i, data_length);
-
-    if (LOCATOR (l, header, i, code) != 0 && in_file (l->file, offset, length))
-      add_table (offset, length);
-  }
+  for (i = 0; i < VHD_LOCATORS && vhd_map.is_differencing; ++i)
+    add_locator (l, header, i);
 }
 
 static struct range
@@ -368,8 +378,7 @@ add_blocks (const struct lookup *l)
     for (i = 0; i < count; ++i) {
       sector = (uint64_t) bat[4 * i] << 24 | bat[4 * i + 1] << 16 |
         bat[4 * i + 2] << 8 | bat[4 * i + 3];
-      /* That is where the copy of the footer is. */
-      if (sector != 0)
+      if (sector != 0)          /* where the footer's copy is */
         add_block (l, number + i, sector);
     }
   }
@@ -529,9 +538,8 @@ check_damage (struct vdisk *vdisk, const struct fuzz_control *control,
   struct found found = hole;
   unsigned depth;
 
-  for (depth = 0; depth < vdisk_layers (vdisk); ++depth) {
-    if (guest >= vdisk->chain->layers[depth]->size)
-      break;
+  for (depth = 0; depth < vdisk_layers (vdisk) &&
+         guest < vdisk->chain->layers[depth]->size; ++depth) {
     found = find (vdisk, control, depth, guest);
     if (found.what != IS_KIND)
       return;
