@@ -134,7 +134,7 @@ static void
 check_cancelled (struct vdisk *vdisk)
 {
   struct vdisk_output *output;
-  struct vdisk_check check;
+  struct vdisk_check check = VDISK_CHECK_INIT;
   struct vdisk_error error;
   char buffer[512];
 
@@ -315,7 +315,7 @@ END_TEST
 START_TEST (calls_to_storage)
 {
   struct vdisk_error error = { 0 };
-  struct vdisk_check check;
+  struct vdisk_check check = VDISK_CHECK_INIT;
   struct storage storage;
   void *buffer = malloc (DISK);
 
@@ -357,7 +357,7 @@ cancel_at_progress (void *opaque, uint64_t done, uint64_t total)
 START_TEST (check_of_an_image)
 {
   struct vdisk_error error;
-  struct vdisk_check check;
+  struct vdisk_check check = VDISK_CHECK_INIT;
   struct storage storage;
 
   storage_open (&storage);

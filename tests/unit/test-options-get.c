@@ -64,6 +64,7 @@ ck_assert_same (const struct vdisk_options *a, const struct vdisk_options *b)
   ck_assert_int_eq (a->host_holes, b->host_holes);
   ck_assert_uint_eq (a->cache_size, b->cache_size);
   ck_assert_int_eq (a->force_share, b->force_share);
+  ck_assert_uint_eq (a->timeout_milliseconds, b->timeout_milliseconds);
   ck_assert_uint_eq (a->backing_dir_count, b->backing_dir_count);
   for (i = 0; i < a->backing_dir_count; ++i)
     ck_assert_str_eq (a->backing_dirs[i], b->backing_dirs[i]);
@@ -80,6 +81,7 @@ static const struct {
   { "host-holes", { "off" } },
   { "cache-size", { "65536", "64k", "123456789", "1M", "3G" } },
   { "force-share", { "true", "on", "yes", "1" } },
+  { "timeout", { "1ms", "7", "3m", "24h", "86400s" } },
 };
 
 START_TEST (read_back_each)
@@ -127,10 +129,10 @@ START_TEST (read_back_texts)
 {
   static const char *const names[] = {
     "format", "size", "sector-bitmaps", "host-holes", "cache-size",
-    "force-share",
+    "force-share", "timeout",
   };
   static const char *const defaults[] = {
-    "auto", "auto", "honour", "auto", "16777216", "false",
+    "auto", "auto", "honour", "auto", "16777216", "false", "auto",
   };
   struct vdisk_options *options = new_options ();
   struct vdisk_error error;
@@ -150,7 +152,7 @@ START_TEST (read_back_texts)
   ck_assert_int_eq (error.errnum, ENOENT);
   ck_assert_str_eq (error.message, "unknown parameter 'sise': must be format, "
                     "backing-dir, size, sector-bitmaps, host-holes, "
-                    "cache-size or force-share; did you mean 'size'?");
+                    "cache-size, force-share or timeout; did you mean 'size'?");
   vdisk_options_free (options);
 }
 END_TEST
