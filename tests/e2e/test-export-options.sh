@@ -115,6 +115,7 @@ sort > expected << 'END'
 --shard
 --size
 --threads
+--timeout
 --uuid
 --verbose
 --verify

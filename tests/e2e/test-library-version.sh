@@ -16,7 +16,7 @@ case $version in
     0.2.[0-9]*) ;;
     *) die "pkg-config has version $version" ;;
 esac
-[ "$("$prefix/bin/vdisk" --version)" = "vdisk $version" ] ||
+[ "$("$prefix/bin/vdisk" --version | head -n 1)" = "vdisk $version" ] ||
     die "vdisk --version is not $version"
 checked version
 
