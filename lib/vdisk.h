@@ -523,7 +523,8 @@ int vdisk_check (struct vdisk *vdisk,
  * An output is a file that is not there: a conversion of the disk, of which
  * any part can be read, in any order, by any number of threads.  Where each
  * byte comes from follows from the map of the disk alone, so that the same
- * image and the same options give the same file, everywhere. */
+ * image and the same options give the same file, everywhere; but for the UUID
+ * and the time of a VHD, unless options say these. */
 struct vdisk_output;
 
 /* The formats there are, NULL-terminated.  Static; do not free. */
