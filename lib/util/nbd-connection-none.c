@@ -38,10 +38,11 @@ nbd_connection_is_alive (struct nbd_connection *connection)
 
 int
 nbd_connection_request (struct nbd_connection *connection,
-                        const struct nbd_request *request,
+                        const struct nbd_request *request, int64_t deadline,
                         struct vdisk_error *error)
 {
   (void) connection;
   (void) request;
+  (void) deadline;
   return error_set (error, ENOTSUP, "built without libnbd");
 }

@@ -23,6 +23,7 @@
 #include <libnbd.h>
 
 #include "util/error.h"
+#include "util/nbd-deadline.h"
 #include "util/align.h"
 #include "util/minmax.h"
 
@@ -68,22 +69,6 @@ configure (struct nbd_handle *nbd, const struct nbd_config *config,
       nbd_add_meta_context (nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1)
     return libnbd_error (error);
   return 0;
-}
-
-int64_t
-nbd_now (void)
-{
-  struct timespec now;
-
-  clock_gettime (CLOCK_MONOTONIC, &now);
-  return now.tv_sec * INT64_C (1000) + now.tv_nsec / 1000000;
-}
-
-int
-nbd_timed_out (unsigned limit, struct vdisk_error *error)
-{
-  return error_set (error, ETIMEDOUT, "the server has not answered in %g "
-                    "seconds", limit / 1000.0);
 }
 
 /* Wait until the server has sent something, or takes what we send.  That is

@@ -93,17 +93,9 @@ void nbd_connection_close (struct nbd_connection *connection);
  * the connection was not in use. */
 bool nbd_connection_is_alive (struct nbd_connection *connection);
 
-/* Milliseconds since some moment: what deadlines are told by. */
-int64_t nbd_now (void);
-
-/* Nothing has to be done by then. */
-#define NBD_NO_DEADLINE INT64_MAX
-
-/* Record that the server has not answered in so many milliseconds. */
-int nbd_timed_out (unsigned limit, struct vdisk_error *error);
-
-/* Ask, and wait for the answer until the deadline.  The error ESHUTDOWN says that the server
- * is about to end, and has not done it. */
+/* Ask, and wait for the answer until the deadline (see nbd-deadline.h).  The
+ * error ESHUTDOWN says that the server is about to end, and has not done
+ * it. */
 int nbd_connection_request (struct nbd_connection *connection,
                             const struct nbd_request *request,
                             int64_t deadline,

@@ -18,6 +18,7 @@
 #include <time.h>
 
 #include "util/error.h"
+#include "util/nbd-deadline.h"
 #include "util/minmax.h"
 
 #define CONNECTIONS_MAX 4
