@@ -85,3 +85,23 @@ layer_read_data (const struct layer *layer, void *buffer, size_t count,
   return present == 0 ? 0
     : source_pread_data (layer->data, buffer, present, host, error);
 }
+
+struct layer *
+layer_share (const struct layer *layer, size_t state_size,
+             struct vdisk_error *error)
+{
+  struct layer *copy = malloc (sizeof *copy);
+  void *state = malloc (state_size);
+
+  if (copy == NULL || state == NULL) {
+    free (copy);
+    free (state);
+    error_no_memory (error, layer->source->name);
+    return NULL;
+  }
+  *copy = *layer;
+  copy->is_shared = true;
+  copy->backing = copy->data_file = (struct reference) { 0 };
+  copy->state = memcpy (state, layer->state, state_size);
+  return copy;
+}

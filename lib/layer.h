@@ -39,6 +39,8 @@ struct layer {
                                    apart: a power of two, at most
                                    LAYER_UNDIVIDED */
   enum vdisk_compression compression;   /* of its compressed clusters */
+  bool is_shared;               /* the sources, and what the state refers
+                                   to, belong to another layer */
   bool is_raw;                  /* the file is the disk: where it has a
                                    hole, the disk has one */
   struct reference backing;     /* what HOLE refers to */
@@ -138,5 +140,12 @@ layer_packed_size (const struct layer *layer,
   return interval->host >= size ? 0
     : min_u64 (interval->packed_size, size - interval->host);
 }
+
+/* A layer that differs from 'layer' in no more than its state, of
+ * 'state_size' bytes, which is a copy: for a driver to change.  It refers to
+ * nothing below it, and must be closed before 'layer'.  NULL if out of
+ * memory. */
+struct layer *layer_share (const struct layer *layer, size_t state_size,
+                           struct vdisk_error *error);
 
 #endif /* VDISK_LAYER_H */

@@ -21,6 +21,11 @@ layer_close (struct layer *layer)
 {
   if (layer == NULL)
     return;
+  if (layer->is_shared) {
+    free (layer->state);
+    free (layer);
+    return;
+  }
   if (layer->format)
     layer->format->close (layer);
   reference_clear (&layer->backing);

@@ -128,7 +128,7 @@ START_TEST (beyond_the_end)
 }
 END_TEST
 
-#define TOO_MUCH "more than 16777216 bytes are too much to be described"
+#define TOO_MUCH "more than 16777216 bytes are too many"
 
 /* Lists that would take gigabytes of memory to tell. */
 START_TEST (too_long)

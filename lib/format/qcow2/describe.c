@@ -15,16 +15,6 @@
 #include "util/escape-json.h"
 #include "util/minmax.h"
 
-static int
-check_list (const struct layer *layer, const char *list, uint64_t size,
-            struct vdisk_error *error)
-{
-  if (size > QCOW2_LIST_SIZE_MAX)
-    return layer_error (layer, error, EINVAL, "%s: more than %d bytes are "
-                        "too much to be described", list, QCOW2_LIST_SIZE_MAX);
-  return 0;
-}
-
 /* Set a key to text in the file. */
 static int
 set_text (const struct layer *layer, json_t *object, const char *key,
@@ -38,64 +28,35 @@ set_text (const struct layer *layer, json_t *object, const char *key,
   return describe_set (object, key, escape_json (text, length), error);
 }
 
-/* The extra data of a snapshot; what is missing is as the specification
- * has it then. */
 static int
-read_extra (const struct layer *layer, const struct qcow2_snapshot *disk,
-            uint64_t offset, struct qcow2_snapshot_extra *extra,
-            struct vdisk_error *error)
-{
-  *extra = (struct qcow2_snapshot_extra) {
-    .vm_state_size = to_be64 (get_be32 (disk->vm_state_size)),
-    .icount = to_be64 (UINT64_MAX),
-  };
-  return source_pread (layer->source, extra,
-                       min_u64 (get_be32 (disk->extra_data_size),
-                                sizeof *extra), offset, error);
-}
-
-/* Describe the snapshot at '*offset', and go on to the next. */
-static int
-describe_snapshot (const struct layer *layer, json_t *list,
-                   uint64_t *offset, struct vdisk_error *error)
+describe_snapshot (void *opaque, const struct layer *layer,
+                   const struct qcow2_snapshot_entry *entry,
+                   struct vdisk_error *error)
 {
   json_t *object = json_object ();
-  struct qcow2_snapshot disk;
-  struct qcow2_snapshot_extra extra;
-  uint64_t id, name;
 
-  if (json_array_append_new (list, object) == -1)
+  if (json_array_append_new (opaque, object) == -1)
     return error_no_memory (error, layer->source->name);
-  if (source_pread (layer->source, &disk, sizeof disk, *offset,
-                    error) == -1 ||
-      read_extra (layer, &disk, *offset + sizeof disk, &extra, error) == -1)
+  if (entry->icount != UINT64_MAX &&
+      describe_set (object, "icount", json_integer (entry->icount),
+                    error) == -1)
     return -1;
-  id = *offset + sizeof disk + get_be32 (disk.extra_data_size);
-  name = id + get_be16 (disk.id_size);
-  *offset = round_up (name + get_be16 (disk.name_size), 8);
-
-  if (get_be64 (extra.icount) != UINT64_MAX &&
-      describe_set (object, "icount",
-                    json_integer (get_be64 (extra.icount)), error) == -1)
-    return -1;
-  if (set_text (layer, object, "id", id, get_be16 (disk.id_size),
+  if (set_text (layer, object, "id", entry->id_offset, entry->id_size,
                 error) == -1 ||
-      set_text (layer, object, "name", name, get_be16 (disk.name_size),
+      set_text (layer, object, "name", entry->name_offset, entry->name_size,
                 error) == -1 ||
       describe_set (object, "vm-state-size",
-                    json_integer (get_be64 (extra.vm_state_size)),
+                    json_integer (entry->vm_state_size), error) == -1 ||
+      describe_set (object, "date-sec", json_integer (entry->date_sec),
                     error) == -1 ||
-      describe_set (object, "date-sec",
-                    json_integer (get_be32 (disk.date_sec)), error) == -1 ||
-      describe_set (object, "date-nsec",
-                    json_integer (get_be32 (disk.date_nsec)),
+      describe_set (object, "date-nsec", json_integer (entry->date_nsec),
                     error) == -1 ||
       describe_set (object, "vm-clock-sec",
-                    json_integer (get_be64 (disk.vm_clock_nsec) /
-                                  1000000000), error) == -1 ||
+                    json_integer (entry->vm_clock_nsec / 1000000000),
+                    error) == -1 ||
       describe_set (object, "vm-clock-nsec",
-                    json_integer (get_be64 (disk.vm_clock_nsec) %
-                                  1000000000), error) == -1)
+                    json_integer (entry->vm_clock_nsec % 1000000000),
+                    error) == -1)
     return -1;
   return 0;
 }
@@ -105,25 +66,14 @@ describe_snapshots (const struct layer *layer,
                     const struct qcow2_info *info, json_t *document,
                     struct vdisk_error *error)
 {
-  uint64_t offset = info->snapshots_offset;
   json_t *list;
-  uint32_t i;
 
   if (info->snapshot_count == 0)
     return 0;
-  if (info->snapshot_count > QCOW2_SNAPSHOTS_MAX)
-    return layer_error (layer, error, EINVAL, "header: nb_snapshots %u, must "
-                        "be at most %d", info->snapshot_count,
-                        QCOW2_SNAPSHOTS_MAX);
   list = json_array ();
   if (describe_set (document, "snapshots", list, error) == -1)
     return -1;
-  for (i = 0; i < info->snapshot_count; ++i)
-    if (describe_snapshot (layer, list, &offset, error) == -1 ||
-        check_list (layer, "snapshot table",
-                    offset - info->snapshots_offset, error) == -1)
-      return -1;
-  return 0;
+  return qcow2_each_snapshot (layer, describe_snapshot, list, error);
 }
 
 static json_t *
@@ -148,29 +98,21 @@ bitmap_granularity (unsigned bits)
   return bits < 63 ? json_integer (INT64_C (1) << bits) : json_null ();
 }
 
-/* Describe the bitmap at '*offset', and go on to the next. */
 static int
-describe_bitmap (const struct layer *layer, json_t *list, uint64_t *offset,
+describe_bitmap (void *opaque, const struct layer *layer,
+                 const struct qcow2_bitmap_entry *entry,
                  struct vdisk_error *error)
 {
   json_t *object = json_object ();
-  struct qcow2_bitmap disk;
-  uint64_t name;
 
-  if (json_array_append_new (list, object) == -1)
+  if (json_array_append_new (opaque, object) == -1)
     return error_no_memory (error, layer->source->name);
-  if (source_pread (layer->source, &disk, sizeof disk, *offset,
-                    error) == -1)
-    return -1;
-  name = *offset + sizeof disk + get_be32 (disk.extra_data_size);
-  *offset = round_up (name + get_be16 (disk.name_size), 8);
-
-  if (describe_set (object, "flags", bitmap_flags (get_be32 (disk.flags)),
+  if (describe_set (object, "flags", bitmap_flags (entry->flags),
                     error) == -1 ||
-      set_text (layer, object, "name", name, get_be16 (disk.name_size),
+      set_text (layer, object, "name", entry->name_offset, entry->name_size,
                 error) == -1 ||
       describe_set (object, "granularity",
-                    bitmap_granularity (disk.granularity_bits),
+                    bitmap_granularity (entry->granularity_bits),
                     error) == -1)
     return -1;
   return 0;
@@ -180,28 +122,15 @@ static int
 describe_bitmaps (const struct layer *layer, const struct qcow2_info *info,
                   json_t *data, struct vdisk_error *error)
 {
-  uint64_t offset = info->bitmap_directory_offset;
   json_t *list;
-  uint32_t i;
 
-  /* Without the autoclear bit a program that knows no bitmaps has written
-   * the image, and they mean nothing. */
   if (info->bitmap_count == 0 ||
       !(info->autoclear_features & QCOW2_BITMAPS_VALID))
     return 0;
-  if (info->bitmap_count > QCOW2_BITMAPS_MAX)
-    return layer_error (layer, error, EINVAL, "bitmaps extension: %u "
-                        "bitmaps, must be at most %d", info->bitmap_count,
-                        QCOW2_BITMAPS_MAX);
   list = json_array ();
   if (describe_set (data, "bitmaps", list, error) == -1)
     return -1;
-  for (i = 0; i < info->bitmap_count; ++i)
-    if (describe_bitmap (layer, list, &offset, error) == -1 ||
-        check_list (layer, "bitmap directory",
-                    offset - info->bitmap_directory_offset, error) == -1)
-      return -1;
-  return 0;
+  return qcow2_each_bitmap (layer, describe_bitmap, list, error);
 }
 
 static int

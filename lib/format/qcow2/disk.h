@@ -140,6 +140,17 @@ static_assert (sizeof (struct qcow2_bitmap) == 24, "bitmap");
 
 #define QCOW2_BITMAP_IN_USE 1u
 #define QCOW2_BITMAP_AUTO 2u
+#define QCOW2_BITMAP_FLAGS_RESERVED UINT32_C (0xfffffff8)
+
+#define QCOW2_BITMAP_DIRTY_TRACKING 1           /* the only type */
+
+/* QEMU's limits. */
+#define QCOW2_BITMAP_SIZE_MAX (512 << 20)
+#define QCOW2_BITMAP_GRANULARITY_BITS_MIN 9
+#define QCOW2_BITMAP_GRANULARITY_BITS_MAX 31
+
+/* In a table entry without an offset: all bits are set. */
+#define QCOW2_BITMAP_ALL_SET UINT64_C (1)
 
 /* An entry of the feature name table. */
 struct qcow2_feature_name {

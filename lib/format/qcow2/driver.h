@@ -58,6 +58,88 @@ int qcow2_read_header (const struct layer *layer, struct qcow2_info *info,
 int qcow2_map (struct layer *layer, uint64_t offset, uint64_t count,
                struct interval_list *out, struct vdisk_error *error);
 
+/* snapshots.c */
+
+/* An entry of the snapshot table.  Where something is not recorded, it is
+ * what the specification says then. */
+struct qcow2_snapshot_entry {
+  uint64_t offset;                      /* of the entry */
+  uint64_t l1_table_offset;
+  uint32_t l1_size;                     /* entries */
+  uint64_t disk_size;
+  uint64_t vm_state_size;
+  uint64_t icount;                      /* UINT64_MAX: not recorded */
+  uint32_t date_sec, date_nsec;
+  uint64_t vm_clock_nsec;
+  uint64_t id_offset, name_offset;      /* of the text in the file */
+  uint16_t id_size, name_size;
+};
+
+/* Takes one.  0 to go on, 1 to stop, -1 for an error. */
+typedef int qcow2_take_snapshot (void *opaque, const struct layer *layer,
+                                 const struct qcow2_snapshot_entry *entry,
+                                 struct vdisk_error *error);
+
+/* Take all entries of the table, in order. */
+int qcow2_each_snapshot (const struct layer *layer,
+                         qcow2_take_snapshot *take, void *opaque,
+                         struct vdisk_error *error);
+
+/* The layer as it was then: see layer_share. */
+struct layer *qcow2_open_snapshot (const struct layer *active,
+                                   const struct qcow2_snapshot_entry *entry,
+                                   struct vdisk_error *error);
+
+/* bitmaps.c */
+
+/* An entry of the bitmap directory. */
+struct qcow2_bitmap_entry {
+  uint64_t offset;                      /* of the entry */
+  uint64_t table_offset;
+  uint32_t table_size;                  /* entries */
+  uint32_t flags;
+  uint8_t type, granularity_bits;
+  uint32_t extra_size;
+  uint64_t name_offset;                 /* of the text in the file */
+  uint16_t name_size;
+};
+
+struct qcow2_bitmap;
+
+/* The entry that 'disk' is, at 'offset'. */
+void qcow2_parse_bitmap (const struct qcow2_bitmap *disk, uint64_t offset,
+                         struct qcow2_bitmap_entry *entry);
+
+/* Takes one.  0 to go on, 1 to stop, -1 for an error. */
+typedef int qcow2_take_bitmap (void *opaque, const struct layer *layer,
+                               const struct qcow2_bitmap_entry *entry,
+                               struct vdisk_error *error);
+
+/* Take all entries of the directory, in order.  There are none where
+ * bitmaps mean nothing: without the autoclear bit a program that knows none
+ * has written the image. */
+int qcow2_each_bitmap (const struct layer *layer, qcow2_take_bitmap *take,
+                       void *opaque, struct vdisk_error *error);
+
+/* The rule that an entry breaks, or NULL. */
+const char *qcow2_bitmap_fault (const struct layer *layer,
+                                const struct qcow2_bitmap_entry *entry);
+
+/* Does an entry obey the rules, and lie its table in the file? */
+int qcow2_check_bitmap (const struct layer *layer,
+                        const struct qcow2_bitmap_entry *entry,
+                        struct vdisk_error *error);
+
+/* Append to 'out' intervals that tile the guest range: DATA where the
+ * bitmap, which has been checked, is set, HOLE where it is not.  Neither has
+ * a host offset. */
+int qcow2_map_bitmap (const struct layer *layer,
+                      const struct qcow2_bitmap_entry *entry,
+                      uint64_t offset, uint64_t count,
+                      struct interval_list *out, struct vdisk_error *error);
+
+/* packed.c */
+
 /* A set of decompressors of a compression type, one for each thread that
  * needs one at the same time.  NULL if out of memory. */
 struct qcow2_unpackers *qcow2_unpackers_new (uint8_t compression_type);

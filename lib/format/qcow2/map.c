@@ -449,7 +449,12 @@ qcow2_map (struct layer *layer, uint64_t offset, uint64_t count,
 
   for (; offset < m.end; offset = next) {
     index = offset >> shift;
+    /* The L1 table of a snapshot need not cover all of its disk. */
+    if (index >= qcow2->info.l1_size)
+      return append (&m, VDISK_HOLE, offset, m.end - offset,
+                     VDISK_NO_HOST_OFFSET);
     count = min_u64 (L1_PIECE, ((m.end - 1) >> shift) - index + 1);
+    count = min_u64 (count, qcow2->info.l1_size - index);
     next = min_u64 (m.end, (index + count) << shift);
     if (map_l1 (&m, index, count, offset, next) == -1)
       return -1;

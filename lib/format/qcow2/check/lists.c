@@ -14,12 +14,6 @@
 #define SNAPSHOT_EXTRA_SIZE_MIN 16
 #define SNAPSHOT_EXTRA_SIZE_MAX 1024    /* QEMU's limit */
 
-#define BITMAP_FLAGS_RESERVED UINT32_C (0xfffffff8)
-#define BITMAP_TYPE_DIRTY_TRACKING 1
-#define BITMAP_SIZE_MAX (512 << 20)             /* QEMU's limits */
-#define BITMAP_GRANULARITY_BITS_MIN 9
-#define BITMAP_GRANULARITY_BITS_MAX 31
-
 /* Check the entry of a snapshot, and add its L1 table. */
 static int
 take_snapshot (struct qcow2_walk *walk, const struct qcow2_place *place,
@@ -77,54 +71,22 @@ qcow2_read_snapshots (struct qcow2_walk *walk, uint64_t offset,
   return 0;
 }
 
-/* The rule that a bitmap directory entry breaks, or NULL. */
-static const char *
-bitmap_fault (const struct qcow2_walk *walk,
-              const struct qcow2_bitmap *disk)
-{
-  const uint64_t offset = get_be64 (disk->table_offset);
-  const uint64_t size = (uint64_t) get_be32 (disk->table_size) *
-    walk->layer->cluster_size;
-  const uint32_t flags = get_be32 (disk->flags);
-
-  if (offset == 0 || !is_aligned (offset, walk->layer->cluster_size))
-    return "the offset of the table must be cluster-aligned, and not 0";
-  if (size == 0 || size > BITMAP_SIZE_MAX)
-    return "the table must have entries, for 512 MiB at most";
-  if (flags & BITMAP_FLAGS_RESERVED)
-    return "reserved flags are set";
-  if (disk->type != BITMAP_TYPE_DIRTY_TRACKING)
-    return "the type must be 1";
-  if (disk->granularity_bits < BITMAP_GRANULARITY_BITS_MIN ||
-      disk->granularity_bits > BITMAP_GRANULARITY_BITS_MAX)
-    return "the granularity must be 2^9 to 2^31";
-  if (get_be16 (disk->name_size) > QCOW2_NAME_SIZE_MAX)
-    return "the name must have 1023 bytes at most";
-  if (get_be32 (disk->extra_data_size) != 0)
-    return "there must be no extra data";
-  if (!(flags & QCOW2_BITMAP_IN_USE) &&
-      size * 8 < divide_up (walk->layer->size,
-                            UINT64_C (1) << disk->granularity_bits))
-    return "the table has not enough entries for the disk";
-  return NULL;
-}
-
 static int
 take_bitmap (struct qcow2_walk *walk, const struct qcow2_place *place,
-             const struct qcow2_bitmap *disk)
+             const struct qcow2_bitmap_entry *entry)
 {
   const struct qcow2_root root = {
-    .offset = get_be64 (disk->table_offset),
-    .entries = get_be32 (disk->table_size), .others = 1, .bitmap = true,
+    .offset = entry->table_offset, .entries = entry->table_size,
+    .others = 1, .bitmap = true,
   };
-  const char *fault = bitmap_fault (walk, disk);
+  const char *fault = qcow2_bitmap_fault (walk->layer, entry);
 
   if (fault == NULL)
     return qcow2_add_root (walk, &root);
   qcow2_found (walk, place, VDISK_ERROR, "%s (table of %" PRIu32 " entries "
                "at 0x%" PRIx64 ", flags 0x%" PRIx32 ", type %u, "
                "granularity 2^%u)", fault, root.entries, root.offset,
-               get_be32 (disk->flags), disk->type, disk->granularity_bits);
+               entry->flags, entry->type, entry->granularity_bits);
   return 0;
 }
 
@@ -134,6 +96,7 @@ qcow2_read_bitmaps (struct qcow2_walk *walk, uint64_t offset, uint64_t size,
 {
   struct qcow2_place place = { .structure = "bitmap", .times = 1 };
   const uint64_t end = offset + size;
+  struct qcow2_bitmap_entry entry;
   struct qcow2_bitmap disk;
   uint32_t i;
 
@@ -149,7 +112,8 @@ qcow2_read_bitmaps (struct qcow2_walk *walk, uint64_t offset, uint64_t size,
                            get_be16 (disk.name_size), 8);
     if (entry_size > end - offset)
       break;
-    if (take_bitmap (walk, &place, &disk) == -1)
+    qcow2_parse_bitmap (&disk, offset, &entry);
+    if (take_bitmap (walk, &place, &entry) == -1)
       return -1;
     offset += entry_size;
   }
