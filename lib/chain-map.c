@@ -143,7 +143,7 @@ int
 chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
            struct interval_list *out, struct vdisk_error *error)
 {
-  struct layer *layer = chain->layers[0];
+  struct layer *layer = chain->layers[chain->first];
   struct flattening f = {
     .chain = chain, .reach = layer->size, .list = *out,
   };
@@ -153,7 +153,7 @@ chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
 
   interval_list_clear (&f.list);
   r = layer->format->map (layer, offset, count, &f.list, error);
-  for (i = 1; i < chain->count; ++i) {
+  for (i = chain->first + 1; i < chain->count; ++i) {
     layer = chain->layers[i];
     f.reach = min_u64 (f.reach, layer->size);
     if (span_of_holes (&f, &hole, &end) &&
@@ -166,24 +166,6 @@ chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
   interval_list_free (&f.spare);
   interval_list_free (&f.lower);
   return r;
-}
-
-static int
-map_opaque (const void *chain, uint64_t offset, uint64_t count,
-            struct interval_list *out, struct vdisk_error *error)
-{
-  return chain_map (chain, offset, count, out, error);
-}
-
-struct disk_map
-chain_disk_map (const struct chain *chain)
-{
-  return (struct disk_map) {
-    .name = chain->layers[0]->source->name, .size = chain_size (chain),
-    .granularity = chain->granularity, .work_max = chain_work_max (chain),
-    .options = chain->layers[0]->options,
-    .map = chain->inspect_only ? NULL : map_opaque, .opaque = chain,
-  };
 }
 
 int

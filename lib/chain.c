@@ -311,6 +311,31 @@ chain_open (struct source *top, const struct vdisk_options *options,
   return NULL;
 }
 
+struct chain *
+chain_share (const struct chain *chain, unsigned first, unsigned last,
+             struct layer *top, struct vdisk_error *error)
+{
+  struct chain *part = malloc (sizeof *part);
+  unsigned i;
+
+  if (part == NULL) {
+    error_no_memory (error, chain->layers[first]->source->name);
+    layer_close (top);
+    return NULL;
+  }
+  *part = *chain;
+  part->is_shared = true;
+  part->first = first;
+  part->count = last + 1;
+  if (top)
+    part->layers[first] = top;
+  part->granularity = part->layers[first]->granularity;
+  for (i = first; i <= last; ++i)
+    part->granularity = min_u64 (part->granularity,
+                                 part->layers[i]->granularity);
+  return part;
+}
+
 void
 chain_close (struct chain *chain)
 {
@@ -319,12 +344,13 @@ chain_close (struct chain *chain)
   if (chain == NULL)
     return;
   for (i = 0; i < chain->count; ++i)
-    layer_close (chain->layers[i]);
+    if (!chain->is_shared || chain->layers[i]->is_shared)
+      layer_close (chain->layers[i]);
   free (chain);
 }
 
 uint64_t
 chain_size (const struct chain *chain)
 {
-  return chain->layers[0]->size;
+  return chain->layers[chain->first]->size;
 }

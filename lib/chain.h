@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "map/disk-map.h"
 #include "map/interval.h"
 #include "layer.h"
 #include "bounds.h"
@@ -20,6 +19,10 @@ struct vdisk_options;
 struct chain {
   struct layer *layers[CHAIN_LAYERS_MAX];
   unsigned count;
+  unsigned first;           /* the layer whose disk it is: those above it
+                               are not seen */
+  bool is_shared;           /* the layers belong to another chain, but for
+                               the first one if that is_shared, too */
   bool inspect_only;
   bool host_holes;          /* look for holes under allocated clusters */
   uint64_t granularity;     /* the finest of the layers' */
@@ -43,6 +46,14 @@ struct chain *chain_open (struct source *top,
                           const struct resolver *resolver,
                           struct vdisk_error *error);
 
+/* A part of a chain: of its layers 'first' to 'last', nothing above and
+ * nothing under them.  'top', if not NULL, stands in for the first one, and
+ * is the part's from now on, also on error.  The chain must outlive it.  NULL
+ * if out of memory. */
+struct chain *chain_share (const struct chain *chain, unsigned first,
+                           unsigned last, struct layer *top,
+                           struct vdisk_error *error);
+
 /* Accepts NULL, and a chain that was only opened in part. */
 void chain_close (struct chain *chain);
 
@@ -61,9 +72,6 @@ int chain_map (const struct chain *chain, uint64_t offset, uint64_t count,
 /* The most work (see struct interval_list) that mapping the whole disk once
  * can take: more tells that tables or blocks overlap. */
 uint64_t chain_work_max (const struct chain *chain);
-
-/* The map of a chain, which must outlive it. */
-struct disk_map chain_disk_map (const struct chain *chain);
 
 /* Inflate the compressed cluster that 'packed', of the chain's map, is a part
  * of into 'cluster', of the cluster size of its layer. */

@@ -19,6 +19,7 @@
 #include "source/source.h"
 #include "util/error.h"
 #include "util/minmax.h"
+#include "view/view.h"
 #include "walk.h"
 
 /* A read: where the bytes of the guest offset 'offset' go. */
@@ -168,25 +169,25 @@ vdisk_prefetch (struct vdisk *vdisk, uint64_t offset, uint64_t count,
 void
 vdisk_cancel (struct vdisk *vdisk)
 {
-  cancel_set (&vdisk->cancel);
+  cancel_set (&vdisk->image->cancel);
 }
 
 uint64_t
 vdisk_size (const struct vdisk *vdisk)
 {
-  return chain_size (vdisk->chain);
+  return vdisk->view->size;
 }
 
 uint32_t
 vdisk_cluster_size (const struct vdisk *vdisk)
 {
-  return vdisk->chain->layers[0]->cluster_size;
+  return vdisk->chain->layers[vdisk->chain->first]->cluster_size;
 }
 
 uint32_t
 vdisk_preferred_block_size (const struct vdisk *vdisk)
 {
-  return vdisk->chain->layers[0]->preferred_size;
+  return vdisk->chain->layers[vdisk->chain->first]->preferred_size;
 }
 
 unsigned
@@ -233,7 +234,7 @@ vdisk_check (struct vdisk *vdisk,
              vdisk_progress_callback *progress_callback, void *opaque,
              struct vdisk_check *check, struct vdisk_error *error)
 {
-  struct layer *top = vdisk->chain->layers[0];
+  struct layer *top = vdisk->image->chain->layers[0];
   struct vdisk_check found = { .struct_size = check->struct_size };
   struct check_report report = {
     .check = &found, .finding_callback = finding_callback,

@@ -25,6 +25,23 @@ struct probe {
   size_t tail_size;
 };
 
+/* A snapshot or bitmap of an image. */
+struct layer_view {
+  bool is_bitmap;
+  uint32_t number;          /* in the list of its kind */
+  const char *id, *name;    /* as util/escape.h says; "": none */
+  uint64_t size;            /* of the disk */
+  uint64_t date_sec;        /* when it was made; 0: not recorded */
+  uint32_t date_nsec;
+  uint64_t vm_state_size;
+  uint64_t granularity;     /* of a bitmap; 0: it breaks a rule */
+  bool is_in_use;           /* a bitmap that was not closed */
+};
+
+/* Takes one.  0 to go on, 1 to stop, -1 for an error. */
+typedef int layer_take_view (void *opaque, const struct layer_view *view,
+                             struct vdisk_error *error);
+
 struct format {
   /* "qcow2": as users write it. */
   const char *name;
@@ -59,6 +76,39 @@ struct format {
    * range from its start, up to the first damage, and are right. */
   int (*map) (struct layer *layer, uint64_t offset, uint64_t count,
               struct interval_list *out, struct vdisk_error *error);
+
+  /* Of 'a' and 'b', two states of one image of which at least one is not the
+   * active one: make *end, which is within both disks, the end of what their
+   * tables say alike from 'offset' on, as far as that takes reading little
+   * of them; 'offset' if the very first byte may differ.  NULL: the format
+   * has no states. */
+  int (*find_change) (const struct layer *a, const struct layer *b,
+                      uint64_t offset, uint64_t *end,
+                      struct vdisk_error *error);
+
+  /* Take all snapshots and bitmaps that the image has, each kind in the
+   * order of its table.  NULL: the format has none, nor any of the
+   * following. */
+  int (*list_views) (const struct layer *layer, layer_take_view *take,
+                     void *opaque, struct vdisk_error *error);
+
+  /* The layer as it was at the snapshot with that number in its list: see
+   * layer_share. */
+  struct layer *(*open_snapshot) (const struct layer *layer, uint32_t number,
+                                  struct vdisk_error *error);
+
+  /* The bitmap with that number in its list, which the caller frees with
+   * free; *granularity is set to bytes, a power of two.  NULL on error, also
+   * if it cannot be believed. */
+  void *(*open_bitmap) (const struct layer *layer, uint32_t number,
+                        uint64_t *granularity, struct vdisk_error *error);
+
+  /* Append to 'out' intervals that tile the guest range, which lies within
+   * layer->size: DATA where the bitmap is set, HOLE where it is not.  On
+   * error as map. */
+  int (*map_bitmap) (const struct layer *layer, const void *bitmap,
+                     uint64_t offset, uint64_t count,
+                     struct interval_list *out, struct vdisk_error *error);
 
   /* Inflate the compressed cluster that 'interval' is a part of into
    * 'cluster', layer->cluster_size bytes.  NULL: the format has no

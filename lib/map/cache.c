@@ -18,7 +18,7 @@ enum state { LOADING, LOADED, FAILED };
 
 struct item {
   struct cache_entry entry;     /* first: what users see */
-  uint64_t key;
+  uint64_t owner, key;
   enum state state;
   unsigned references;
   struct vdisk_error *why;      /* when FAILED, if it ends those who wait for
@@ -73,19 +73,19 @@ unreference (struct item *item)
 }
 
 static struct item **
-bucket_of (struct cache *cache, uint64_t key)
+bucket_of (struct cache *cache, uint64_t owner, uint64_t key)
 {
-  uint64_t hash = key * UINT64_C (0x9e3779b97f4a7c15);
+  uint64_t hash = (key ^ owner << 32) * UINT64_C (0x9e3779b97f4a7c15);
 
   return &cache->buckets[(hash >> 32) & (cache->bucket_count - 1)];
 }
 
 static struct item *
-find_item (struct cache *cache, uint64_t key)
+find_item (struct cache *cache, uint64_t owner, uint64_t key)
 {
-  struct item *item = *bucket_of (cache, key);
+  struct item *item = *bucket_of (cache, owner, key);
 
-  while (item && item->key != key)
+  while (item && (item->key != key || item->owner != owner))
     item = item->next_in_bucket;
   return item;
 }
@@ -105,7 +105,7 @@ grow_table (struct cache *cache)
   for (i = 0; i < old_count; ++i)
     while (old[i]) {
       struct item *item = old[i];
-      struct item **bucket = bucket_of (cache, item->key);
+      struct item **bucket = bucket_of (cache, item->owner, item->key);
 
       old[i] = item->next_in_bucket;
       item->next_in_bucket = *bucket;
@@ -121,7 +121,7 @@ link_in_table (struct cache *cache, struct item *item)
 
   if (cache->item_count >= cache->bucket_count)
     grow_table (cache);
-  bucket = bucket_of (cache, item->key);
+  bucket = bucket_of (cache, item->owner, item->key);
   item->next_in_bucket = *bucket;
   *bucket = item;
   cache->item_count++;
@@ -130,7 +130,7 @@ link_in_table (struct cache *cache, struct item *item)
 static void
 unlink_from_table (struct cache *cache, struct item *item)
 {
-  struct item **p = bucket_of (cache, item->key);
+  struct item **p = bucket_of (cache, item->owner, item->key);
 
   while (*p != item)
     p = &(*p)->next_in_bucket;
@@ -195,7 +195,7 @@ tell_failure (struct item *item, const struct vdisk_error *why,
  * load itself.  The item comes referenced for the caller; NULL if it
  * cannot be loaded. */
 static struct item *
-load_item (struct cache *cache, uint64_t key,
+load_item (struct cache *cache, uint64_t owner, uint64_t key,
            cache_loader *load, void *opaque, struct vdisk_error *error)
 {
   struct item *item = calloc (1, sizeof *item);
@@ -205,6 +205,7 @@ load_item (struct cache *cache, uint64_t key,
     error_no_memory (error, "cache");
     return NULL;
   }
+  item->owner = owner;
   item->key = key;
   item->state = LOADING;
   item->references = 2;         /* the table's and the caller's */
@@ -256,7 +257,7 @@ await_item (struct cache *cache, struct item *item,
 }
 
 const struct cache_entry *
-cache_get (struct cache *cache, uint64_t key,
+cache_get (struct cache *cache, uint64_t owner, uint64_t key,
            cache_loader *load, void *opaque, struct vdisk_error *error)
 {
   struct vdisk_error why;
@@ -265,9 +266,9 @@ cache_get (struct cache *cache, uint64_t key,
   error_clear (&why);
   pthread_mutex_lock (&cache->lock);
   do {
-    item = find_item (cache, key);
+    item = find_item (cache, owner, key);
     if (item == NULL) {
-      item = load_item (cache, key, load, opaque, error);
+      item = load_item (cache, owner, key, load, opaque, error);
       break;
     }
     item = await_item (cache, item, &why);
@@ -279,12 +280,12 @@ cache_get (struct cache *cache, uint64_t key,
 }
 
 const struct cache_entry *
-cache_find (struct cache *cache, uint64_t key)
+cache_find (struct cache *cache, uint64_t owner, uint64_t key)
 {
   struct item *item;
 
   pthread_mutex_lock (&cache->lock);
-  item = find_item (cache, key);
+  item = find_item (cache, owner, key);
   if (item)
     item = await_item (cache, item, NULL);
   pthread_mutex_unlock (&cache->lock);

@@ -34,15 +34,18 @@ struct cache *cache_new (size_t budget);
 /* Accepts NULL.  Everything must have been released. */
 void cache_free (struct cache *cache);
 
-/* The value of 'key', loaded if it is not there.  A failed load is not
- * remembered: the next call tries again.  NULL on error. */
-const struct cache_entry *cache_get (struct cache *cache, uint64_t key,
-                                     cache_loader *load, void *opaque,
+/* The value of 'key', loaded if it is not there.  Several owners can share a
+ * cache and its budget; a key means something else to each of them.  A failed
+ * load is not remembered: the next call tries again.  NULL on error. */
+const struct cache_entry *cache_get (struct cache *cache, uint64_t owner,
+                                     uint64_t key, cache_loader *load,
+                                     void *opaque,
                                      struct vdisk_error *error);
 
 /* The value of 'key' if it is there, or another thread is loading it and
  * does not fail.  Else NULL. */
-const struct cache_entry *cache_find (struct cache *cache, uint64_t key);
+const struct cache_entry *cache_find (struct cache *cache, uint64_t owner,
+                                      uint64_t key);
 
 /* Give back what cache_get or cache_find returned.  Accepts NULL. */
 void cache_release (struct cache *cache, const struct cache_entry *entry);

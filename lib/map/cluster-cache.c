@@ -15,6 +15,7 @@ struct cluster_cache {
   cluster_unpacker *unpack;
   const void *opaque;
   struct cache *cache;
+  uint64_t owner;
 };
 
 /* What a load needs to know. */
@@ -26,7 +27,7 @@ struct unpacking {
 
 struct cluster_cache *
 cluster_cache_new (cluster_unpacker *unpack, const void *opaque,
-                   size_t budget)
+                   struct cache *cache, uint64_t owner)
 {
   struct cluster_cache *clusters = calloc (1, sizeof *clusters);
 
@@ -34,28 +35,15 @@ cluster_cache_new (cluster_unpacker *unpack, const void *opaque,
     return NULL;
   clusters->unpack = unpack;
   clusters->opaque = opaque;
-  clusters->cache = cache_new (budget);
-  if (clusters->cache == NULL) {
-    free (clusters);
-    return NULL;
-  }
+  clusters->cache = cache;
+  clusters->owner = owner;
   return clusters;
-}
-
-void
-cluster_cache_debug (const struct cluster_cache *clusters,
-                     const struct vdisk_options *options, const char *file)
-{
-  cache_debug (clusters->cache, options, file, "cluster cache");
 }
 
 void
 cluster_cache_free (struct cluster_cache *clusters)
 {
-  if (clusters) {
-    cache_free (clusters->cache);
-    free (clusters);
-  }
+  free (clusters);
 }
 
 static void *
@@ -97,7 +85,8 @@ cluster_cache_read (struct cluster_cache *clusters,
 
   /* At most 2^54 clusters and 2^8 layers: no two have the same key. */
   key = start / cluster_size * CHAIN_LAYERS_MAX + packed->depth;
-  entry = cache_get (clusters->cache, key, load_cluster, &unpacking, error);
+  entry = cache_get (clusters->cache, clusters->owner, key, load_cluster,
+                     &unpacking, error);
   if (entry == NULL)
     return -1;
   memcpy (buffer, (const uint8_t *) entry->value + (packed->offset - start),

@@ -11,6 +11,7 @@
 
 #include "map/interval.h"
 
+struct cache;
 struct cluster_cache;
 
 /* Inflates the compressed cluster that 'packed' is a part of into
@@ -19,16 +20,14 @@ typedef int cluster_unpacker (const void *opaque,
                               const struct interval *packed, void *cluster,
                               struct vdisk_error *error);
 
-/* For the compressed clusters that 'unpack' inflates.  NULL if out of
- * memory. */
+/* For the compressed clusters that 'unpack' inflates, in a cache that others
+ * may use, too, and that must outlive it; 'owner' is nobody else's number in
+ * it.  NULL if out of memory. */
 struct cluster_cache *cluster_cache_new (cluster_unpacker *unpack,
-                                         const void *opaque, size_t budget);
+                                         const void *opaque,
+                                         struct cache *cache,
+                                         uint64_t owner);
 void cluster_cache_free (struct cluster_cache *cache);
-
-/* Say in a debug message what it was good for. */
-void cluster_cache_debug (const struct cluster_cache *clusters,
-                          const struct vdisk_options *options,
-                          const char *file);
 
 /* Read the guest bytes of 'packed', which is all or a part of one
  * compressed cluster of 'cluster_size' bytes, into 'buffer'.  A whole

@@ -38,6 +38,7 @@
 struct interval_cache {
   struct disk_map disk;
   struct cache *cache;
+  uint64_t owner;
   uint64_t segment_size, large_size;
 };
 
@@ -64,39 +65,27 @@ choose_segment_size (uint64_t granularity, size_t budget)
 }
 
 struct interval_cache *
-interval_cache_new (const struct disk_map *disk, size_t budget)
+interval_cache_new (const struct disk_map *disk, struct cache *cache,
+                    uint64_t owner, size_t budget)
 {
   struct interval_cache *map = calloc (1, sizeof *map);
 
   if (map == NULL)
     return NULL;
   map->disk = *disk;
+  map->cache = cache;
+  map->owner = owner;
   map->segment_size = choose_segment_size (disk->granularity, budget);
   /* At most 2^62, see LAYER_UNDIVIDED. */
   map->large_size = map->segment_size <= INT64_MAX / 2 / LARGE_SEGMENTS
     ? map->segment_size * LARGE_SEGMENTS : map->segment_size;
-  map->cache = cache_new (budget);
-  if (map->cache == NULL) {
-    free (map);
-    return NULL;
-  }
   return map;
-}
-
-void
-interval_cache_debug (const struct interval_cache *map,
-                      const struct vdisk_options *options, const char *file)
-{
-  cache_debug (map->cache, options, file, "interval cache");
 }
 
 void
 interval_cache_free (struct interval_cache *map)
 {
-  if (map) {
-    cache_free (map->cache);
-    free (map);
-  }
+  free (map);
 }
 
 const struct disk_map *
@@ -191,21 +180,21 @@ interval_cache_get (struct interval_cache *map, uint64_t offset,
   struct vdisk_error hidden = { 0 };
   const struct cache_entry *entry;
 
-  entry = cache_find (map->cache, key_of (&large));
+  entry = cache_find (map->cache, map->owner, key_of (&large));
   if (entry) {
     set_segment (&large, entry, segment);
     return 0;
   }
-  entry = cache_get (map->cache, key_of (&small), load_segment, &small,
-                     error);
+  entry = cache_get (map->cache, map->owner, key_of (&small), load_segment,
+                     &small, error);
   if (entry == NULL)
     return -1;
   set_segment (&small, entry, segment);
   if (!small.is_made || segment->intervals.count > FEW_INTERVALS ||
       small.size == large.size)
     return 0;
-  entry = cache_get (map->cache, key_of (&large), load_segment, &large,
-                     &hidden);
+  entry = cache_get (map->cache, map->owner, key_of (&large), load_segment,
+                     &large, &hidden);
   if (entry) {
     interval_cache_release (map, segment);
     set_segment (&large, entry, segment);

@@ -13,8 +13,9 @@
 #include "map/disk-map.h"
 #include "map/interval.h"
 
-struct interval_cache;
+struct cache;
 struct cache_entry;
+struct interval_cache;
 
 /* A segment in use: intervals that tile [offset, end). */
 struct segment {
@@ -23,16 +24,13 @@ struct segment {
   const struct cache_entry *entry;
 };
 
-/* The segments of 'disk', of which it keeps a copy.  NULL if out of
- * memory. */
+/* The segments of 'disk', of which it keeps a copy, in a cache of 'budget'
+ * bytes that others may use, too, and that must outlive it; 'owner' is nobody
+ * else's number in it.  NULL if out of memory. */
 struct interval_cache *interval_cache_new (const struct disk_map *disk,
-                                           size_t budget);
+                                           struct cache *cache,
+                                           uint64_t owner, size_t budget);
 void interval_cache_free (struct interval_cache *cache);
-
-/* Say in a debug message what it was good for. */
-void interval_cache_debug (const struct interval_cache *map,
-                           const struct vdisk_options *options,
-                           const char *file);
 
 /* Get the segment that holds the guest offset, which lies within the
  * disk.  -1 if some of it cannot be mapped; the rest may still be had

@@ -80,7 +80,7 @@ read_piece (struct read_ahead *ahead, void *buffer, size_t count,
   const struct cache_entry *entry;
   struct vdisk_error of_block = { 0 };
 
-  entry = cache_get (ahead->cache, offset / READ_AHEAD_BLOCK, load_block,
+  entry = cache_get (ahead->cache, 0, offset / READ_AHEAD_BLOCK, load_block,
                      source, &of_block);
   if (entry == NULL && error_ends_call (&of_block))
     return error_set (error, of_block.errnum, "%s", error_raw (&of_block));

@@ -101,7 +101,7 @@ static const struct cache_entry *
 get (struct cache *cache, struct loads *loads, uint64_t key)
 {
   struct vdisk_error error = { 0 };
-  const struct cache_entry *entry = cache_get (cache, key, load, loads,
+  const struct cache_entry *entry = cache_get (cache, 0, key, load, loads,
                                                &error);
 
   ck_assert_ptr_nonnull (entry);
@@ -183,14 +183,14 @@ START_TEST (find)
   struct loads loads = { .size = 100 };
   const struct cache_entry *found;
 
-  ck_assert_ptr_null (cache_find (cache, 1));
+  ck_assert_ptr_null (cache_find (cache, 0, 1));
   touch (cache, &loads, 1);
   touch (cache, &loads, 2);
-  found = cache_find (cache, 1);
+  found = cache_find (cache, 0, 1);
   ck_assert_ptr_nonnull (found);
   ck_assert (is_right (found, &loads, 1));
   cache_release (cache, found);
-  ck_assert_ptr_null (cache_find (cache, 3));
+  ck_assert_ptr_null (cache_find (cache, 0, 3));
   ck_assert_uint_eq (loads.count, 2);
 
   /* That was a use of it. */
@@ -282,8 +282,8 @@ START_TEST (debug)
   touch (cache, &loads, 2);
   touch (cache, &loads, 3);                     /* 1 goes */
   touch (cache, &loads, 3);
-  cache_release (cache, cache_find (cache, 2));
-  ck_assert_ptr_null (cache_find (cache, 1));
+  cache_release (cache, cache_find (cache, 0, 2));
+  ck_assert_ptr_null (cache_find (cache, 0, 1));
   cache_debug (cache, options, "disk", "some cache");
   snprintf (expected, sizeof expected, "disk: some cache: 2 hits, 3 misses, "
             "1 evictions, %zu of %zu bytes used", 2 * cost, 2 * cost);
@@ -372,7 +372,7 @@ START_TEST (failed_load)
 
   for (i = 1; i <= 3; ++i) {
     error_clear (&error);
-    ck_assert_ptr_null (cache_get (cache, 5, load, &loads,
+    ck_assert_ptr_null (cache_get (cache, 0, 5, load, &loads,
                                    i == 2 ? NULL : &error));
     ck_assert_uint_eq (loads.count, i);
     ck_assert_int_eq (error.errnum, i == 2 ? 0 : EIO);
@@ -395,7 +395,7 @@ START_TEST (many_keys)
   uint64_t i;
 
   for (i = 0; i < 8000; ++i) {
-    const struct cache_entry *entry = cache_get (cache, i * factor, load,
+    const struct cache_entry *entry = cache_get (cache, 0, i * factor, load,
                                                  &loads, NULL);
 
     if (entry == NULL || !is_right (entry, &loads, i * factor))
@@ -405,7 +405,7 @@ START_TEST (many_keys)
   ck_assert_uint_eq (loads.count, 8000);
   ck_assert_uint_eq (cache_used (cache), 8000 * cost_of (8));
   for (i = 8000; i-- > 0; ) {
-    const struct cache_entry *entry = cache_get (cache, i * factor, load,
+    const struct cache_entry *entry = cache_get (cache, 0, i * factor, load,
                                                  &loads, NULL);
 
     if (entry == NULL || !is_right (entry, &loads, i * factor))
@@ -430,7 +430,7 @@ load_nested (void *opaque, uint64_t key, size_t *size,
   struct nested *nested = opaque;
 
   if (key > 1) {
-    const struct cache_entry *below = cache_get (nested->cache, key - 1,
+    const struct cache_entry *below = cache_get (nested->cache, 0, key - 1,
                                                  load_nested, nested,
                                                  error);
 
@@ -447,7 +447,7 @@ START_TEST (load_uses_cache)
   struct nested nested = {
     .cache = new_cache (budgets[_i]), .loads = { .size = 50 },
   };
-  const struct cache_entry *entry = cache_get (nested.cache, 300,
+  const struct cache_entry *entry = cache_get (nested.cache, 0, 300,
                                                load_nested, &nested, NULL);
 
   ck_assert_ptr_nonnull (entry);
@@ -501,7 +501,7 @@ get_once (void *opaque)
   struct user *user = opaque;
 
   pthread_barrier_wait (user->barrier);
-  user->entry = cache_get (user->cache, 42, load, user->loads,
+  user->entry = cache_get (user->cache, 0, 42, load, user->loads,
                            &user->error);
   return NULL;
 }
@@ -602,7 +602,7 @@ get_slowly (void *opaque)
 {
   struct slow_user *user = opaque;
 
-  user->entry = cache_get (user->cache, 1, load_slowly, user->slow, NULL);
+  user->entry = cache_get (user->cache, 0, 1, load_slowly, user->slow, NULL);
   return NULL;
 }
 
@@ -619,7 +619,7 @@ START_TEST (nothing_locked_while_loading)
   ck_assert_int_eq (pthread_create (&thread, NULL, get_slowly, &user), 0);
   sem_wait (&slow.loading);
   for (key = 2; key < 2000; ++key)
-    cache_release (user.cache, cache_get (user.cache, key, load, &loads,
+    cache_release (user.cache, cache_get (user.cache, 0, key, load, &loads,
                                           NULL));
   ck_assert_uint_eq (loads.count, 1998);
   ck_assert (!touch (user.cache, &loads, 1999));
@@ -652,7 +652,7 @@ stress (void *opaque)
       user->wrong += !is_right (held[slot], user->loads, keys[slot]);
     cache_release (user->cache, held[slot]);
     keys[slot] = random_below (&random, 60);
-    held[slot] = cache_get (user->cache, keys[slot], load, user->loads,
+    held[slot] = cache_get (user->cache, 0, keys[slot], load, user->loads,
                             NULL);
     if (held[slot])
       user->wrong += !is_right (held[slot], user->loads, keys[slot]);

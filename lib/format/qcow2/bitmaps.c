@@ -218,11 +218,11 @@ mark_entry (const struct marking *m, uint64_t *offset, uint64_t number,
 }
 
 int
-qcow2_map_bitmap (const struct layer *layer,
-                  const struct qcow2_bitmap_entry *entry, uint64_t offset,
-                  uint64_t count, struct interval_list *out,
+qcow2_map_bitmap (const struct layer *layer, const void *bitmap,
+                  uint64_t offset, uint64_t count, struct interval_list *out,
                   struct vdisk_error *error)
 {
+  const struct qcow2_bitmap_entry *entry = bitmap;
   const struct marking m = {
     .layer = layer, .entry = entry, .end = offset + count, .out = out,
     .error = error,

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "format/format.h"
 #include "map/interval.h"
 #include "layer.h"
 
@@ -90,6 +91,19 @@ struct layer *qcow2_open_snapshot (const struct layer *active,
                                    const struct qcow2_snapshot_entry *entry,
                                    struct vdisk_error *error);
 
+/* states.c: the format's 'find_change', 'list_views', 'open_snapshot',
+ * 'open_bitmap' and 'map_bitmap'. */
+int qcow2_find_change (const struct layer *a, const struct layer *b,
+                       uint64_t offset, uint64_t *end,
+                       struct vdisk_error *error);
+int qcow2_list_views (const struct layer *layer, layer_take_view *take,
+                      void *opaque, struct vdisk_error *error);
+struct layer *qcow2_open_snapshot_number (const struct layer *layer,
+                                          uint32_t number,
+                                          struct vdisk_error *error);
+void *qcow2_open_bitmap (const struct layer *layer, uint32_t number,
+                         uint64_t *granularity, struct vdisk_error *error);
+
 /* bitmaps.c */
 
 /* An entry of the bitmap directory. */
@@ -133,8 +147,7 @@ int qcow2_check_bitmap (const struct layer *layer,
 /* Append to 'out' intervals that tile the guest range: DATA where the
  * bitmap, which has been checked, is set, HOLE where it is not.  Neither has
  * a host offset. */
-int qcow2_map_bitmap (const struct layer *layer,
-                      const struct qcow2_bitmap_entry *entry,
+int qcow2_map_bitmap (const struct layer *layer, const void *bitmap,
                       uint64_t offset, uint64_t count,
                       struct interval_list *out, struct vdisk_error *error);
 
