@@ -170,12 +170,14 @@ $(SHARED): $(LIB_O) $(OBJ)/without lib/libvdisk.map
 $(OBJ)/plugin/%.o: override CFLAGS += \
     $(shell $(PKG_CONFIG) --cflags nbdkit)
 
-$(PLUGIN): $(OBJ)/plugin/vdisk-plugin.o $(INTERNAL) plugin/plugin.map
+PLUGIN_O  := $(patsubst %.c,$(OBJ)/%.o,$(wildcard plugin/*.c))
+
+$(PLUGIN): $(PLUGIN_O) $(INTERNAL) plugin/plugin.map
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared \
 	    -Wl,--version-script=plugin/plugin.map \
-	    -o $@ $< $(INTERNAL) $(LIB_LIBS)
+	    -o $@ $(PLUGIN_O) $(INTERNAL) $(LIB_LIBS)
 
 $(OBJ)/tools/%.o: override CFLAGS += -Itools \
     $(shell $(PKG_CONFIG) --cflags $(TOOL_PKGS))

@@ -39,6 +39,7 @@ struct vdisk {
   struct interval_cache *intervals;
   struct cluster_cache *clusters;
   char *name;                       /* of the view */
+  _Atomic unsigned references;      /* the caller's, and of differences */
 };
 
 /* As vdisk_open, from a source, which is the image's from now on, also on
@@ -52,5 +53,13 @@ struct vdisk *image_open (struct source *top,
  * also on error.  NULL if out of memory. */
 struct vdisk *image_show (struct image *image, struct view *view,
                           const char *name, struct vdisk_error *error);
+
+/* One more reference to a handle, for vdisk_close. */
+static inline struct vdisk *
+image_retain (struct vdisk *vdisk)
+{
+  vdisk->references++;
+  return vdisk;
+}
 
 #endif /* VDISK_IMAGE_H */

@@ -108,7 +108,7 @@ image_show (struct image *image, struct view *view, const char *name,
   image->handles++;
   *vdisk = (struct vdisk) {
     .image = image, .options = image->options, .view = view,
-    .chain = view->chain, .name = strdup (name),
+    .chain = view->chain, .name = strdup (name), .references = 1,
   };
   if (vdisk->name == NULL)
     error_no_memory (error, name);
@@ -238,7 +238,7 @@ vdisk_close (struct vdisk *vdisk)
 {
   struct image *image;
 
-  if (vdisk == NULL)
+  if (vdisk == NULL || --vdisk->references > 0)
     return;
   image = vdisk->image;
   interval_cache_free (vdisk->intervals);

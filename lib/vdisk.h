@@ -336,11 +336,95 @@ void vdisk_options_set_resolver (struct vdisk_options *options,
                                  vdisk_resolve_callback *callback,
                                  void *opaque);
 
-/* Close it and free everything.  Accepts NULL.  No other call may be
- * using the handle. */
+/* --- Views ---------------------------------------------------------------
+ *
+ * What a handle shows is a view: of what vdisk_open opens it is the active
+ * disk.  An image may have others, and a handle of one of them can be used as
+ * any other handle, for everything that takes one.  Views have names:
+ *
+ *   active               the disk as it is
+ *   snapshot/NAME        as it was at an internal snapshot of QCOW2, with the
+ *   snapshot/ID          size that it had
+ *   bitmap/NAME          where a persistent bitmap of QCOW2 is set the bytes
+ *   bitmap/A+B           of the active disk, nothing elsewhere; of several,
+ *                        where any is set
+ *   layer/N              what one layer of the chain holds, counted from 0,
+ *   layer/N-M            the image itself; or some in a row, and nothing
+ *                        under them
+ *   diff/VIEW..VIEW      where the second is not as the first, what it has;
+ *                        nothing elsewhere
+ *
+ * NAME is as vdisk_views tells it: escaped, see struct vdisk_error. */
+enum vdisk_view_kind {
+  VDISK_VIEW_ACTIVE,
+  VDISK_VIEW_SNAPSHOT,
+  VDISK_VIEW_BITMAP,
+  VDISK_VIEW_LAYER,
+};
+
+/* A view that an image has.  New members may be added at the end.  The
+ * strings live during the call. */
+struct vdisk_view {
+  enum vdisk_view_kind kind;
+  const char *name;         /* for vdisk_open_view */
+  const char *id;           /* of a snapshot; else "" */
+  uint64_t size;            /* of the disk */
+  uint64_t date_sec;        /* when a snapshot was made: seconds since 1970
+                               UTC, */
+  uint32_t date_nsec;       /* and nanoseconds; 0, 0: not recorded */
+  uint64_t vm_state_size;   /* of a snapshot: bytes saved with it that are
+                               not of the disk */
+  uint64_t granularity;     /* of a bitmap: bytes that a bit stands for */
+  unsigned depth;           /* of a layer */
+  const char *problem;      /* why it cannot be opened; NULL: it can */
+};
+
+/* Takes a view.  0 to go on, any other value to stop. */
+typedef int vdisk_view_callback (void *opaque, const struct vdisk_view *view);
+
+/* Call 'callback' for the views of the image: active, its snapshots, its
+ * bitmaps, its layers.  Returns 0, or -1: what was told until then is
+ * right. */
+int vdisk_views (struct vdisk *vdisk, vdisk_view_callback *callback,
+                 void *opaque, struct vdisk_error *error);
+
+/* Another handle, for a view of the image of this one (not of the view that
+ * it shows).  All handles of an image share its files, and the memory of its
+ * caches; each is closed of its own, in any order.  NULL on error: ENOENT if
+ * there is no such view. */
+struct vdisk *vdisk_open_view (struct vdisk *vdisk, const char *name,
+                               struct vdisk_error *error);
+
+/* The name of the view that a handle shows. */
+const char *vdisk_view_name (const struct vdisk *vdisk);
+
+/* Compare the bytes of what is not the same by structure: for disks that
+ * share nothing. */
+#define VDISK_DIFFERENCE_COMPARE 1u
+
+/* Another handle, for the difference of two, of one image or of two: where
+ * 'to' has what 'from' has not, its bytes, and HOLE elsewhere.  It has the
+ * size of 'to'; beyond the end of 'from' that had zeros.  What is at the same
+ * place of the same file is the same, and so is what reads as zeros in both;
+ * no data is read.  Both may be closed before it.  'flags' are 0 or
+ * VDISK_DIFFERENCE_COMPARE.  The difference from a bitmap to the active disk
+ * is the bitmap's view; there is none from or to other differences (EINVAL).
+ * NULL on error. */
+struct vdisk *vdisk_open_difference (struct vdisk *from, struct vdisk *to,
+                                     unsigned flags,
+                                     struct vdisk_error *error);
+
+/* Does the handle show a difference (a bitmap is one)?  Then HOLE is what is
+ * unchanged, and everything else has changed, even if it is zeros.  Returns 1
+ * or 0. */
+int vdisk_is_difference (const struct vdisk *vdisk);
+
+/* Close it and free everything that no other handle of the image uses.
+ * Accepts NULL.  No other call may be using the handle. */
 void vdisk_close (struct vdisk *vdisk);
 
-/* Cancel all that is done with the handle, and with its outputs, for good:
+/* Cancel all that is done with the handle, with other handles of the same
+ * image, and with their outputs, for good:
  * calls in progress in other threads, and later ones, fail with ECANCELED,
  * if they are such as take a struct vdisk_error and do not have all they
  * need already.  What waits for an NBD server ends at once, what works

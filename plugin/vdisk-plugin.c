@@ -20,6 +20,7 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
+#include "served.h"
 #include "vdisk.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -41,14 +42,18 @@ int vdisk_debug_slow;
 
 static char *filename;          /* or NBD URI */
 static struct vdisk_options *options;
-static struct vdisk *vdisk;
+
+/* The one view that is served; NULL: all of them, by their names. */
+static char *export_view;
 
 /* What is served is the disk, or the file that it would be in another
  * format. */
 static char *as_format;         /* NULL: the disk */
 static char *as_options[AS_OPTIONS_MAX + 1];
 static size_t as_option_count;
-static struct vdisk_output *output;
+
+static struct serving serving;
+static struct served *usual;    /* what no name means, open all the time */
 
 /* nbdkit knows where errors go (--log), and nothing between them and debug
  * messages. */
@@ -88,9 +93,11 @@ vdisk_load (void)
 static void
 vdisk_unload (void)
 {
-  vdisk_output_close (output);
-  vdisk_close (vdisk);
+  if (usual)
+    served_close (&serving, usual);
+  vdisk_close (serving.vdisk);
   vdisk_options_free (options);
+  free (export_view);
   while (as_option_count > 0)
     free (as_options[--as_option_count]);
   free (as_format);
@@ -113,13 +120,13 @@ vdisk_dump_plugin (void)
 }
 
 static int
-set_as (const char *value)
+set_text (char **text, const char *value)
 {
-  free (as_format);
-  as_format = strdup (value);
-  if (as_format == NULL)
+  free (*text);
+  *text = strdup (value);
+  if (*text == NULL)
     nbdkit_error ("out of memory");
-  return as_format ? 0 : -1;
+  return *text ? 0 : -1;
 }
 
 /* Take what is up to a comma, or the end, and step over it; two commas are
@@ -177,7 +184,9 @@ vdisk_config (const char *key, const char *value)
     return filename ? 0 : -1;
   }
   if (strcmp (key, "as") == 0)
-    return set_as (value);
+    return set_text (&as_format, value);
+  if (strcmp (key, "export") == 0)
+    return set_text (&export_view, value);
   if (strcmp (key, "as-options") == 0)
     return add_as_options (value);
   if (vdisk_options_set (options, key, value, &error) == -1) {
@@ -206,6 +215,9 @@ vdisk_config_complete (void)
   "[file=]<PATH>|<URI>    (required) The image to serve: a file, or what an\n" \
   "                       NBD server serves, which is raw unless format says\n" \
   "                       otherwise.\n" \
+  "export=<VIEW>          Serve this view of it alone: active, snapshot/NAME,\n" \
+  "                       bitmap/NAME, layer/N, diff/VIEW..VIEW (default: all\n" \
+  "                       of them, by the names of exports).\n" \
   "as=<FORMAT>            Serve not the disk, but the file that it would be\n" \
   "                       converted to: %s.\n" \
   "as-options=<NAME>=<VALUE>[,...]\n" \
@@ -241,6 +253,19 @@ make_config_help (void)
   snprintf (config_help, sizeof config_help, CONFIG_HELP, formats);
 }
 
+/* Open the image, or the one view of it that is to be served. */
+static struct vdisk *
+open_image (struct vdisk_error *error)
+{
+  struct vdisk *image = vdisk_open (filename, options, error), *view;
+
+  if (image == NULL || export_view == NULL)
+    return image;
+  view = vdisk_open_view (image, export_view, error);
+  vdisk_close (image);
+  return view;
+}
+
 static int
 vdisk_get_ready (void)
 {
@@ -249,56 +274,140 @@ vdisk_get_ready (void)
   vdisk_options_set_debug_callback (options, debug, NULL,
                                     vdisk_debug_slow > 0
                                     ? vdisk_debug_slow : 0);
-  vdisk = vdisk_open (filename, options, &error);
-  if (vdisk == NULL) {
+  serving = (struct serving) {
+    .vdisk = open_image (&error), .is_only = export_view,
+    .as_format = as_format,
+    .as_options = (const char *const *) as_options,
+  };
+  if (serving.vdisk == NULL) {
     nbdkit_error ("%s", error.message);
     return -1;
   }
-  if (as_format == NULL)
-    return 0;
-  output = vdisk_output_open (vdisk, as_format,
-                              (const char *const *) as_options, &error);
-  if (output == NULL) {
+  usual = served_open (&serving, "", &error);
+  if (usual == NULL) {
     nbdkit_error ("as=%s: %s", as_format, error.message);
     return -1;
   }
   return 0;
 }
 
+/* --- Exports ------------------------------------------------------------ */
+
+/* What a view is, in words. */
+static void
+describe_view (const struct vdisk_view *view, char *text, size_t size)
+{
+  switch (view->kind) {
+  case VDISK_VIEW_ACTIVE:
+    snprintf (text, size, "the disk as it is");
+    break;
+  case VDISK_VIEW_SNAPSHOT:
+    snprintf (text, size, "snapshot %s, %" PRIu64 " bytes", view->id,
+              view->size);
+    break;
+  case VDISK_VIEW_BITMAP:
+    snprintf (text, size, "what has changed by a bitmap of granularity %"
+              PRIu64, view->granularity);
+    break;
+  case VDISK_VIEW_LAYER:
+    snprintf (text, size, "layer %u alone", view->depth);
+    break;
+  }
+}
+
+static int
+add_export (void *opaque, const struct vdisk_view *view)
+{
+  char text[1024];
+
+  describe_view (view, text, sizeof text);
+  if (view->problem == NULL)
+    nbdkit_add_export (opaque, view->name, text);
+  return 0;
+}
+
+static int
+vdisk_list_exports (int readonly, int is_tls, struct nbdkit_exports *exports)
+{
+  struct vdisk_error error;
+
+  (void) readonly;
+  (void) is_tls;
+  if (serving.is_only)
+    return nbdkit_add_export (exports, vdisk_view_name (serving.vdisk), NULL);
+  if (vdisk_views (serving.vdisk, add_export, exports, &error) == 0)
+    return 0;
+  nbdkit_error ("%s", error.message);
+  return -1;
+}
+
+static const char *
+vdisk_default_export (int readonly, int is_tls)
+{
+  (void) readonly;
+  (void) is_tls;
+  return nbdkit_strdup_intern (vdisk_view_name (serving.vdisk));
+}
+
+/* --- Connections -------------------------------------------------------- */
+
 static void *
 vdisk_open_connection (int readonly)
 {
+  const char *name = nbdkit_export_name ();
+  struct vdisk_error error;
+  struct served *served;
+
   (void) readonly;
-  return NBDKIT_HANDLE_NOT_NEEDED;
+  if (name == NULL)
+    return NULL;
+  served = served_open (&serving, name, &error);
+  if (served == NULL) {
+    nbdkit_error ("%s", error.message);
+    nbdkit_set_error (error.errnum);
+  }
+  return served;
+}
+
+static void
+vdisk_close_connection (void *handle)
+{
+  served_close (&serving, handle);
 }
 
 static const char *
 vdisk_export_description (void *handle)
 {
-  unsigned layers = vdisk_layers (vdisk);
-  char text[64];
+  const struct served *served = handle;
+  unsigned layers = vdisk_layers (served->vdisk);
+  char text[1200];
 
-  (void) handle;
-  snprintf (text, sizeof text, "%s disk image, %u layer%s%s%.16s",
-            vdisk_layer_format (vdisk, 0), layers, layers == 1 ? "" : "s",
-            output ? ", as " : "", output ? as_format : "");
+  snprintf (text, sizeof text, "%s disk image, %u layer%s%s%.16s%s%.1000s",
+            vdisk_layer_format (served->vdisk, 0), layers,
+            layers == 1 ? "" : "s",
+            served->output ? ", as " : "", served->output ? as_format : "",
+            served == usual && !serving.is_only ? "" : ", ",
+            served == usual && !serving.is_only ? ""
+            : vdisk_view_name (served->vdisk));
   return nbdkit_strdup_intern (text);
 }
 
 static int64_t
 vdisk_get_size (void *handle)
 {
-  (void) handle;
-  return output ? vdisk_output_size (output) : vdisk_size (vdisk);
+  const struct served *served = handle;
+
+  return served->output ? vdisk_output_size (served->output)
+    : vdisk_size (served->vdisk);
 }
 
 static int
 vdisk_block_size (void *handle, uint32_t *minimum, uint32_t *preferred,
                   uint32_t *maximum)
 {
-  uint32_t block_size = vdisk_preferred_block_size (vdisk);
+  const struct served *served = handle;
+  uint32_t block_size = vdisk_preferred_block_size (served->vdisk);
 
-  (void) handle;
   *minimum = 1;
   *preferred = block_size < PREFERRED_MIN ? PREFERRED_MIN
     : block_size > PREFERRED_MAX ? PREFERRED_MAX : block_size;
@@ -347,8 +456,9 @@ vdisk_can_extents (void *handle)
 static int
 vdisk_can_cache (void *handle)
 {
-  (void) handle;
-  return output ? NBDKIT_CACHE_NONE : NBDKIT_CACHE_NATIVE;
+  const struct served *served = handle;
+
+  return served->output ? NBDKIT_CACHE_NONE : NBDKIT_CACHE_NATIVE;
 }
 
 static int
@@ -364,14 +474,14 @@ static int
 vdisk_plugin_pread (void *handle, void *buf, uint32_t count,
                     uint64_t offset, uint32_t flags)
 {
+  const struct served *served = handle;
   struct vdisk_error error;
-
   int r;
 
-  (void) handle;
   (void) flags;
-  r = output ? vdisk_output_pread (output, buf, count, offset, &error)
-    : vdisk_pread (vdisk, buf, count, offset, &error);
+  r = served->output
+    ? vdisk_output_pread (served->output, buf, count, offset, &error)
+    : vdisk_pread (served->vdisk, buf, count, offset, &error);
   return r == -1 ? failed (&error) : 0;
 }
 
@@ -423,6 +533,15 @@ take_extent (void *opaque, const struct vdisk_extent *extent)
                      vdisk_extent_nbd_flags (extent));
 }
 
+/* What has changed is data, even if it is zeros: whoever applies it must write
+ * them. */
+static int
+take_change (void *opaque, const struct vdisk_extent *extent)
+{
+  return add_extent (opaque, extent->length, extent->kind == VDISK_HOLE
+                     ? VDISK_NBD_HOLE | VDISK_NBD_ZERO : 0);
+}
+
 static int
 take_output_extent (void *opaque, uint64_t offset, uint64_t length,
                     int is_hole)
@@ -440,14 +559,16 @@ vdisk_plugin_extents (void *handle, uint32_t count, uint64_t offset,
     .extents = extents, .offset = offset, .end = offset,
     .only_one = flags & NBDKIT_FLAG_REQ_ONE,
   };
+  const struct served *served = handle;
   struct vdisk_error error;
   int r;
 
-  (void) handle;
-  r = output
-    ? vdisk_output_extents (output, offset, count, take_output_extent,
-                            &reply, &error)
-    : vdisk_extents (vdisk, offset, count, take_extent, &reply, &error);
+  r = served->output
+    ? vdisk_output_extents (served->output, offset, count,
+                            take_output_extent, &reply, &error)
+    : vdisk_extents (served->vdisk, offset, count,
+                     vdisk_is_difference (served->vdisk) ? take_change
+                     : take_extent, &reply, &error);
   if (reply.failed || add_pending (&reply) == -1)
     return -1;
   /* A reply may be shorter than the request: what comes before damage is
@@ -460,11 +581,11 @@ vdisk_plugin_extents (void *handle, uint32_t count, uint64_t offset,
 static int
 vdisk_cache (void *handle, uint32_t count, uint64_t offset, uint32_t flags)
 {
+  const struct served *served = handle;
   struct vdisk_error error;
 
-  (void) handle;
   (void) flags;
-  if (vdisk_prefetch (vdisk, offset, count, &error) == -1)
+  if (vdisk_prefetch (served->vdisk, offset, count, &error) == -1)
     return failed (&error);
   return 0;
 }
@@ -483,7 +604,10 @@ static struct nbdkit_plugin plugin = {
   .config_help        = config_help,
   .magic_config_key   = "file",
   .get_ready          = vdisk_get_ready,
+  .list_exports       = vdisk_list_exports,
+  .default_export     = vdisk_default_export,
   .open               = vdisk_open_connection,
+  .close              = vdisk_close_connection,
   .export_description = vdisk_export_description,
   .get_size           = vdisk_get_size,
   .block_size         = vdisk_block_size,
