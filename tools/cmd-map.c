@@ -26,17 +26,19 @@ print_map_help (void)
         "  --totals                print only bytes and intervals by kind\n"
         "  --start=N               from this offset on\n"
         "  --length=N              so many bytes\n"
-        "  --cluster-size=N        of intervals and clusters: what to count\n"
-        "                          in (default: the image's cluster, or a\n"
-        "                          VHD's block)\n"
+        "  --cluster-size=N        of intervals, clusters and bitmap: what to\n"
+        "                          count in (default: the image's cluster, or\n"
+        "                          a VHD's block)\n"
+        "  --bit-order=lsb|msb     of bitmap: which bit of a byte is the first\n"
+        "                          (default: lsb, the least significant)\n"
         "  --qemu-version=VERSION  of qemu: 7.2, which does not know the\n"
         "                          key \"compressed\", or 10.0 (default)\n"
         "  --help                  this text\n"
         "N is a number of bytes, or of k, M, G or T (powers of 1024).\n");
-  fputs (IMAGE_OPTIONS_HELP, stdout);
+  fputs (VIEW_OPTIONS_HELP "\n" IMAGE_OPTIONS_HELP, stdout);
   puts ("\nDialects:");
   for (i = 0; map_writers[i]; ++i)
-    printf ("  %-12s %s\n", map_writers[i]->name, map_writers[i]->help);
+    printf ("  %-13s %s\n", map_writers[i]->name, map_writers[i]->help);
 }
 
 static void
@@ -50,7 +52,7 @@ print_alias_help (const struct map_request *request)
           "  --help                  this text\n"
           "\n", request->command, request->writer->name,
           request->writer->help);
-  fputs (IMAGE_OPTIONS_HELP, stdout);
+  fputs (VIEW_OPTIONS_HELP "\n" IMAGE_OPTIONS_HELP, stdout);
 }
 
 static void
@@ -140,13 +142,16 @@ map_image (const struct map_request *request, const char *image)
     complain ("out of memory");
     return STATUS_ERROR;
   }
-  map->vdisk = vdisk_open (image, request->options, &error);
+  map->vdisk = view_options_open (&request->view, image, request->options,
+                                  &error);
   if (map->vdisk == NULL)
     complain ("%s", error.message);
   else if (check_range (request, map)) {
     map->image = image;
     map->cluster_size = request->cluster_size ? request->cluster_size
       : vdisk_cluster_size (map->vdisk);
+    map->msb_first = request->bit_order &&
+      strcmp (request->bit_order, "msb") == 0;
     map->qemu_compressed = request->qemu_version == NULL ||
       strcmp (request->qemu_version, "7.2") != 0;
     status = write_map (map, writer);

@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
   &command_map,
   &command_read_headers,
   &command_read_headers_interval,
+  &command_views,
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

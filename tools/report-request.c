@@ -37,9 +37,10 @@ take_options (struct report_request *request, int argc, char **argv,
 {
   const struct option longopts[] = {
     { "output", required_argument, NULL, OPTION_OUTPUT },
-    { flag, no_argument, NULL, OPTION_FLAG },
     { "help", no_argument, NULL, OPTION_HELP },
     IMAGE_OPTIONS,
+    /* It may be NULL, and so the end. */
+    { flag, no_argument, NULL, OPTION_FLAG },
     { NULL, 0, NULL, 0 },
   };
   int opt, index = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the command line of a command asks for that reports on one image,
- * as text or as JSON: 'vdisk info' and 'vdisk check'.
+ * as text or as JSON: 'vdisk info', 'vdisk check', 'vdisk
+ * views'.
  */
 
 #ifndef VDISK_REPORT_REQUEST_H
@@ -25,7 +26,7 @@ struct report_request {
 "  --output=human|json     as text (default), or as JSON with the keys of\n"
 
 /* Take the command line of a command with '--output', '--help' (which
- * prints 'help') and one option of its own called 'flag', carry the
+ * prints 'help') and one option of its own called 'flag' (NULL: none), carry the
  * request out with 'run', and return the status to exit with, which is
  * 'usage_status' if the command line is wrong. */
 int report_request_run (int argc, char **argv, const char *flag,

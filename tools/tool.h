@@ -32,6 +32,7 @@ extern const struct command command_info;
 extern const struct command command_map;
 extern const struct command command_read_headers;
 extern const struct command command_read_headers_interval;
+extern const struct command command_views;
 
 /* Print "vdisk: ..." on standard error, with a newline. */
 void complain (const char *format, ...)

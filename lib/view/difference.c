@@ -95,7 +95,8 @@ append_compared (struct looking *l, const struct interval *to)
     next = min_u64 (round_down (offset, COMPARE_SIZE) + COMPARE_SIZE, end);
     present = offset < size ? min_u64 (next - offset, size - offset) : 0;
     memset (old + present, 0, next - offset - present);
-    if (vdisk_pread (d->from, old, present, offset, l->error) == -1 ||
+    if ((present > 0 &&
+         vdisk_pread (d->from, old, present, offset, l->error) == -1) ||
         vdisk_pread (d->to, new, next - offset, offset, l->error) == -1)
       return -1;
     part = interval_clip (to, offset, next);

@@ -23,7 +23,9 @@ enum {
   OPTION_TOTALS,
   OPTION_CLUSTER_SIZE,
   OPTION_QEMU_VERSION,
+  OPTION_BIT_ORDER,
   OPTION_HELP,
+  OPTION_VIEW,                  /* and those after it */
 };
 
 static const struct option map_longopts[] = {
@@ -33,7 +35,9 @@ static const struct option map_longopts[] = {
   { "totals",       no_argument,       NULL, OPTION_TOTALS },
   { "cluster-size", required_argument, NULL, OPTION_CLUSTER_SIZE },
   { "qemu-version", required_argument, NULL, OPTION_QEMU_VERSION },
+  { "bit-order",    required_argument, NULL, OPTION_BIT_ORDER },
   { "help",         no_argument,       NULL, OPTION_HELP },
+  VIEW_OPTIONS (OPTION_VIEW),
   IMAGE_OPTIONS,
   { NULL, 0, NULL, 0 }
 };
@@ -41,6 +45,7 @@ static const struct option map_longopts[] = {
 static const struct option alias_longopts[] = {
   { "cluster-size", required_argument, NULL, OPTION_CLUSTER_SIZE },
   { "help",         no_argument,       NULL, OPTION_HELP },
+  VIEW_OPTIONS (OPTION_VIEW),
   IMAGE_OPTIONS,
   { NULL, 0, NULL, 0 }
 };
@@ -75,7 +80,7 @@ static bool
 take_output (struct map_request *request)
 {
   struct suggestion suggestion;
-  char names[256] = "";
+  char names[512] = "";
   size_t i;
 
   request->writer = map_writer_by_name (optarg);
@@ -103,6 +108,17 @@ take_qemu_version (struct map_request *request)
   return false;
 }
 
+static bool
+take_bit_order (struct map_request *request)
+{
+  request->bit_order = optarg;
+  if (strcmp (optarg, "lsb") == 0 || strcmp (optarg, "msb") == 0)
+    return true;
+  usage_error (request->command, "--bit-order: '%s' is neither lsb nor msb",
+               optarg);
+  return false;
+}
+
 /* Take one option.  False, with a message printed, if it is wrong. */
 static bool
 take_option (struct map_request *request, int opt,
@@ -117,6 +133,7 @@ take_option (struct map_request *request, int opt,
                                                &request->length);
   case OPTION_CLUSTER_SIZE: return take_cluster_size (request);
   case OPTION_QEMU_VERSION: return take_qemu_version (request);
+  case OPTION_BIT_ORDER:    return take_bit_order (request);
   case OPTION_TOTALS:       return request->totals = true;
   case OPTION_HELP:         return request->help = true;
   case OPTION_IMAGE:
@@ -125,7 +142,10 @@ take_option (struct map_request *request, int opt,
     return image_options_take (request->options, request->command, opt,
                                longopts, index);
   default:
-    return false;
+    if (opt < OPTION_VIEW || opt >= OPTION_VIEW + VIEW_COUNT)
+      return false;
+    view_options_take (&request->view, opt - OPTION_VIEW, optarg);
+    return true;
   }
 }
 
@@ -139,9 +159,12 @@ check_combination (struct map_request *request)
     usage_error (request->command, "--totals is a table of its own, and "
                  "goes with no --output");
   else if (request->cluster_size != 0 &&
-           writer != &map_writer_clusters && writer != &map_writer_intervals)
+           writer != &map_writer_clusters &&
+           writer != &map_writer_intervals && writer != &map_writer_bitmap)
     usage_error (request->command, "--cluster-size goes with "
-                 "--output=intervals and --output=clusters");
+                 "--output=intervals, clusters and bitmap");
+  else if (request->bit_order && writer != &map_writer_bitmap)
+    usage_error (request->command, "--bit-order goes with --output=bitmap");
   else if (request->qemu_version && writer != &map_writer_qemu)
     usage_error (request->command, "--qemu-version goes with "
                  "--output=qemu");

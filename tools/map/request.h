@@ -11,6 +11,7 @@
 
 #include "map/writer.h"
 #include "vdisk.h"
+#include "view-options.h"
 
 struct map_request {
   const char *command;          /* as it was called */
@@ -20,7 +21,9 @@ struct map_request {
   bool has_length;              /* else to the end of the disk */
   uint64_t cluster_size;        /* 0: the image's */
   const char *qemu_version;     /* NULL: not given */
+  const char *bit_order;        /* NULL: not given */
   bool totals;
+  struct view_options view;
   bool help;                    /* print that, and nothing else */
   struct vdisk_options *options;
 };

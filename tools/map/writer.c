@@ -15,6 +15,12 @@ const struct map_writer *const map_writers[] = {
   &map_writer_nbd_extents,
   &map_writer_svg,
   &map_writer_blocks,
+  &map_writer_nbdinfo_dirty,
+  &map_writer_imageio_dirty,
+  &map_writer_csi,
+  &map_writer_cbt,
+  &map_writer_cbt_base64,
+  &map_writer_bitmap,
   NULL
 };
 

@@ -20,6 +20,7 @@ struct map {
   const char *image;            /* as the user has named it */
   uint64_t start, end;          /* the range */
   uint64_t cluster_size;        /* of dialects that count clusters */
+  bool msb_first;               /* of dialects of bits */
   bool qemu_compressed;         /* has QEMU's document that key? */
   void *state;                  /* the writer's own */
   struct out out;
@@ -46,13 +47,19 @@ struct map_writer {
   void (*end) (struct map *map);
 };
 
+extern const struct map_writer map_writer_bitmap;
 extern const struct map_writer map_writer_blocks;
+extern const struct map_writer map_writer_cbt;
+extern const struct map_writer map_writer_cbt_base64;
 extern const struct map_writer map_writer_clusters;
+extern const struct map_writer map_writer_csi;
 extern const struct map_writer map_writer_human;
 extern const struct map_writer map_writer_imageio;
+extern const struct map_writer map_writer_imageio_dirty;
 extern const struct map_writer map_writer_intervals;
 extern const struct map_writer map_writer_nbd_extents;
 extern const struct map_writer map_writer_nbdinfo;
+extern const struct map_writer map_writer_nbdinfo_dirty;
 extern const struct map_writer map_writer_qemu;
 extern const struct map_writer map_writer_svg;
 extern const struct map_writer map_writer_totals;

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Opening a view of an image, as command lines name it. */
+
+#include "view-options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+void
+view_options_take (struct view_options *view, int which, const char *value)
+{
+  switch (which) {
+  case VIEW_VIEW:         view->view = value; break;
+  case VIEW_SINCE:        view->since = value; break;
+  case VIEW_SINCE_FORMAT: view->since_format = value; break;
+  case VIEW_COMPARE:      view->compare = true; break;
+  }
+}
+
+/* Is there such a file, or server? */
+static bool
+is_image (const char *name)
+{
+  return vdisk_is_uri (name) || access (name, F_OK) == 0;
+}
+
+/* Open what is compared with: a view of the image or, if it has none by that
+ * name, another image. */
+static struct vdisk *
+open_since (const struct view_options *view, struct vdisk *vdisk,
+            struct vdisk_options *options, struct vdisk_error *error)
+{
+  struct vdisk *since = NULL;
+
+  if (view->since_format == NULL) {
+    since = vdisk_open_view (vdisk, view->since, error);
+    if (since || error->errnum != ENOENT || !is_image (view->since))
+      return since;
+  }
+  if (vdisk_options_set (options, "format", view->since_format
+                         ? view->since_format : "auto", error) == -1)
+    return NULL;
+  return vdisk_open (view->since, options, error);
+}
+
+static struct vdisk *
+open_difference (const struct view_options *view, struct vdisk *vdisk,
+                 struct vdisk_options *options, struct vdisk_error *error)
+{
+  struct vdisk *since = open_since (view, vdisk, options, error);
+  struct vdisk *difference = NULL;
+
+  if (since)
+    difference = vdisk_open_difference (since, vdisk, view->compare
+                                        ? VDISK_DIFFERENCE_COMPARE : 0,
+                                        error);
+  vdisk_close (since);
+  return difference;
+}
+
+struct vdisk *
+view_options_open (const struct view_options *view, const char *image,
+                   struct vdisk_options *options, struct vdisk_error *error)
+{
+  struct vdisk *vdisk = vdisk_open (image, options, error), *shown;
+
+  if (vdisk && view->view) {
+    shown = vdisk_open_view (vdisk, view->view, error);
+    vdisk_close (vdisk);
+    vdisk = shown;
+  }
+  if (vdisk && view->since) {
+    shown = open_difference (view, vdisk, options, error);
+    vdisk_close (vdisk);
+    vdisk = shown;
+  }
+  return vdisk;
+}
