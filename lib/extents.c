@@ -3,8 +3,9 @@
  *
  * Where the file of a layer has a hole under data, the data reads as zeros:
  * a raw disk has a hole there, in other formats it is a ZERO that is
- * allocated.  The same is true of what lies beyond the end of a file that
- * ends within its last cluster.
+ * allocated.  So it is in a difference of raw disks, too, where HOLE is what
+ * has not changed.  The same is true of what lies beyond the end of a file
+ * that ends within its last cluster.
  *
  * Extents come in the pieces in which they are found, or merged: then the
  * last one is held back until it is known where it ends.
@@ -94,7 +95,8 @@ static int
 report_piece (struct extents *extents, const struct layer *layer,
               struct vdisk_extent *piece)
 {
-  if (extents->known_kind == VDISK_HOLE && layer->is_raw)
+  if (extents->known_kind == VDISK_HOLE && layer->is_raw &&
+      !extents->is_difference)
     piece->kind = VDISK_HOLE;
   else if (extents->known_kind != VDISK_DATA) {
     piece->kind = VDISK_ZERO;

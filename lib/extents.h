@@ -20,6 +20,7 @@ struct source;
 /* A report of extents.  Set the first four, the others to zeros. */
 struct extents {
   const struct chain *chain;
+  bool is_difference;
   vdisk_extent_callback *callback;
   void *opaque;
   unsigned flags;               /* VDISK_EXTENTS_* */

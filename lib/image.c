@@ -106,8 +106,8 @@ vdisk_extents_flags (struct vdisk *vdisk, uint64_t offset, uint64_t count,
                      void *opaque, struct vdisk_error *error)
 {
   struct extents extents = {
-    .chain = vdisk->chain, .callback = callback, .opaque = opaque,
-    .flags = flags,
+    .chain = vdisk->chain, .is_difference = vdisk_is_difference (vdisk),
+    .callback = callback, .opaque = opaque, .flags = flags,
   };
   const uint64_t since = debug_clock (vdisk->options);
   int r;

@@ -176,12 +176,12 @@ def vdisk(image, *params, filters=()):
     return Server("nbdkit vdisk", argv, env)
 
 
-def qemu_nbd(image, image_format):
+def qemu_nbd(image, image_format, *options):
     """qemu-nbd serving 'image', any number of times."""
 
     def argv(socket):
         return ["qemu-nbd", "-r", "-t", "-e", "16", "-f", image_format,
-                "-k", socket, image]
+                "-k", socket, *options, image]
 
     return Server("qemu-nbd", argv)
 
