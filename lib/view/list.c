@@ -3,7 +3,7 @@
  *
  * A snapshot has an ID and a name, and nothing keeps two from having the
  * same, or the name of one from being the ID of another: an ID counts
- * first.
+ * first.  A bitmap has a name alone.
  */
 
 #include <stdio.h>
@@ -44,7 +44,7 @@ add (void *opaque, const struct layer_view *view, struct vdisk_error *error)
     list->allocated = more;
   }
   entry = &list->entries[list->count];
-  *entry = (struct entry) { .view = *view, .is_usual = view->is_bitmap };
+  *entry = (struct entry) { .view = *view };
   entry->view.id = strdup (view->id);
   entry->view.name = strdup (view->name);
   list->count++;
@@ -67,20 +67,22 @@ clear (struct list *list)
 
 /* --- Which names mean one ----------------------------------------------- */
 
-/* A text by which a snapshot is found. */
+/* A text by which a snapshot, or a bitmap, is found. */
 struct label {
   const char *text;
   struct entry *entry;
   bool is_id;
 };
 
-/* By text, IDs before names, in the order of the table. */
+/* By kind and text, IDs before names, in the order of the table. */
 static int
 compare_labels (const void *one, const void *other)
 {
   const struct label *a = one, *b = other;
-  const int r = strcmp (a->text, b->text);
+  int r = a->entry->view.is_bitmap - b->entry->view.is_bitmap;
 
+  if (r == 0)
+    r = strcmp (a->text, b->text);
   if (r != 0)
     return r;
   if (a->is_id != b->is_id)
@@ -88,8 +90,15 @@ compare_labels (const void *one, const void *other)
   return (a->entry > b->entry) - (a->entry < b->entry);
 }
 
-/* Mark snapshots whose names mean them: nobody else's, and no other's ID.
- * Those whose IDs do not mean them either lose them. */
+static bool
+is_alike (const struct label *a, const struct label *b)
+{
+  return a->entry->view.is_bitmap == b->entry->view.is_bitmap &&
+    strcmp (a->text, b->text) == 0;
+}
+
+/* Mark those whose names mean them: nobody else's, and no other's ID.
+ * Snapshots whose IDs do not mean them either lose them. */
 static int
 mark_usual (struct list *list, struct vdisk_error *error)
 {
@@ -101,9 +110,8 @@ mark_usual (struct list *list, struct vdisk_error *error)
   for (i = 0; i < list->count; ++i) {
     struct entry *entry = &list->entries[i];
 
-    if (entry->view.is_bitmap)
-      continue;
-    labels[count++] = (struct label) { entry->view.id, entry, true };
+    if (!entry->view.is_bitmap)
+      labels[count++] = (struct label) { entry->view.id, entry, true };
     labels[count++] = (struct label) { entry->view.name, entry, false };
   }
   qsort (labels, count, sizeof *labels, compare_labels);
@@ -111,13 +119,13 @@ mark_usual (struct list *list, struct vdisk_error *error)
     const struct entry *first = labels[i].entry;
     bool alone = true;
 
-    for (next = i + 1; next < count &&
-         strcmp (labels[next].text, labels[i].text) == 0; ++next) {
+    for (next = i + 1; next < count && is_alike (&labels[i], &labels[next]);
+         ++next) {
       alone &= labels[next].entry == first;
       if (labels[next].is_id)
         labels[next].entry->view.number = UINT32_MAX;
     }
-    if (alone && *labels[i].text)
+    if (alone && (*labels[i].text || first->view.is_bitmap))
       labels[next - 1].entry->is_usual |= !labels[next - 1].is_id;
   }
   free (labels);
@@ -149,10 +157,13 @@ tell_entry (const struct telling *telling, const struct entry *entry,
     view.problem = "it breaks a rule of the format";
   else if (from->is_in_use)
     view.problem = "it is in use, so that what it says is out of date";
+  else if (from->is_bitmap && !entry->is_usual)
+    view.problem = "its name is that of another, too";
   else if (!entry->is_usual && from->number == UINT32_MAX)
     view.problem = "its name and its ID are those of others, too";
   if (asprintf (&name, "%s/%s", from->is_bitmap ? "bitmap" : "snapshot",
-                entry->is_usual ? from->name : from->id) == -1)
+                entry->is_usual || from->is_bitmap ? from->name
+                : from->id) == -1)
     return error_no_memory (error, file);
   view.name = name;
   r = telling->callback (telling->opaque, &view);

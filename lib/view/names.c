@@ -25,15 +25,16 @@
 #include "source/source.h"
 #include "util/error.h"
 
-/* A difference can be of differences only if they end somewhere. */
-#define NESTING_MAX 4
+/* Who asks may be anybody, and looking for a name takes reading tables that
+ * an image can make long: for bitmaps once, for differences so many times. */
+#define DIVISIONS_MAX 16
 
 #define BITMAPS_JOINED_MAX 64
 
 struct request {
   struct image *image;
   const char *name;             /* as it is asked for */
-  unsigned nesting;
+  bool is_inner;                /* one end of a difference */
   struct vdisk_error *error;
 };
 
@@ -133,19 +134,10 @@ open_layers (const struct request *request, const char *text)
 
 struct search {
   const char *text;
-  size_t length;
-  bool for_bitmap;
   bool has_id;                  /* it is somebody's ID, which counts first */
   unsigned found;               /* by name, so far */
   uint32_t number;
 };
-
-static bool
-is_text (const struct search *search, const char *text)
-{
-  return strncmp (text, search->text, search->length) == 0 &&
-    text[search->length] == '\0';
-}
 
 static int
 look_at (void *opaque, const struct layer_view *view,
@@ -154,14 +146,14 @@ look_at (void *opaque, const struct layer_view *view,
   struct search *search = opaque;
 
   (void) error;
-  if (view->is_bitmap != search->for_bitmap)
+  if (view->is_bitmap)
     return 0;
-  if (!view->is_bitmap && is_text (search, view->id)) {
+  if (strcmp (search->text, view->id) == 0) {
     search->has_id = true;
     search->number = view->number;
     return 1;
   }
-  if (is_text (search, view->name) && search->found++ == 0)
+  if (strcmp (search->text, view->name) == 0 && search->found++ == 0)
     search->number = view->number;
   return 0;
 }
@@ -179,7 +171,7 @@ static struct vdisk *
 open_snapshot (const struct request *request, const char *text)
 {
   const struct layer *top = top_of (request);
-  struct search search = { .text = text, .length = strlen (text) };
+  struct search search = { .text = text };
   struct layer *layer;
 
   if (find (request, &search) == -1)
@@ -196,37 +188,114 @@ open_snapshot (const struct request *request, const char *text)
 
 /* --- Bitmaps ------------------------------------------------------------ */
 
-/* Find the bitmaps that 'text' names, from number *count on.  1: they are
- * found, 0: they are not. */
-static int
-find_bitmaps (const struct request *request, const char *text,
-              uint32_t *numbers, size_t *count)
-{
-  const char *end = text + strlen (text);
-  struct search search;
-  const char *plus;
-  int r;
+#define NO_BITMAP UINT32_MAX
+#define SEVERAL_BITMAPS (UINT32_MAX - 1)
 
-  if (*count == BITMAPS_JOINED_MAX)
-    return 0;
-  for (plus = end; plus; plus = plus == end ? strchr (text, '+')
-       : strchr (plus + 1, '+')) {
-    search = (struct search) {
-      .text = text, .length = plus - text, .for_bitmap = true,
-    };
-    if (find (request, &search) == -1)
-      return -1;
-    if (search.found == 0)
-      continue;
-    numbers[(*count)++] = search.number;
-    if (plus == end)
-      return 1;
-    r = find_bitmaps (request, plus + 1, numbers, count);
-    if (r != 0)
-      return r;
-    --*count;
+/* A text that is names with '+' between them, and they may have some
+ * themselves: in pieces, each up to a '+' or the end. */
+struct joined {
+  const char *pieces[BITMAPS_JOINED_MAX];
+  size_t lengths[BITMAPS_JOINED_MAX];
+  size_t count;
+  /* The bitmap whose name are the pieces from the first index to the
+   * second. */
+  uint32_t numbers[BITMAPS_JOINED_MAX][BITMAPS_JOINED_MAX];
+  bool several;                 /* have a name that was needed */
+};
+
+static bool
+split (struct joined *joined, const char *text)
+{
+  memset (joined->numbers, 0xff, sizeof joined->numbers);
+  for (joined->count = 0; joined->count < BITMAPS_JOINED_MAX; ) {
+    const size_t length = strcspn (text, "+");
+
+    joined->pieces[joined->count] = text;
+    joined->lengths[joined->count++] = length;
+    if (text[length] == '\0')
+      return true;
+    text += length + 1;
+  }
+  return false;
+}
+
+/* The piece from 'first' on that 'name' ends with, or count if it is not the
+ * name of such pieces. */
+static size_t
+find_last (const struct joined *joined, size_t first, const char *name,
+           size_t length)
+{
+  size_t i, end = 0;
+
+  for (i = first; i < joined->count; ++i, ++end) {
+    end += joined->lengths[i];
+    if (end >= length)
+      break;
+  }
+  return end == length && memcmp (joined->pieces[first], name, length) == 0
+    ? i : joined->count;
+}
+
+static int
+look_at_bitmap (void *opaque, const struct layer_view *view,
+                struct vdisk_error *error)
+{
+  struct joined *joined = opaque;
+  const size_t length = strlen (view->name);
+  size_t i, last;
+
+  (void) error;
+  for (i = 0; i < joined->count && view->is_bitmap; ++i) {
+    last = find_last (joined, i, view->name, length);
+    if (last < joined->count) {
+      uint32_t *number = &joined->numbers[i][last];
+
+      *number = *number == NO_BITMAP ? view->number : SEVERAL_BITMAPS;
+    }
   }
   return 0;
+}
+
+/* Choose which pieces are a name: from each on the whole rest, or else as few
+ * as leave names.  ends[i] becomes the last piece of the name that starts
+ * with piece i, or count. */
+static void
+choose (struct joined *joined, size_t ends[BITMAPS_JOINED_MAX])
+{
+  const size_t count = joined->count;
+  size_t i, j;
+
+  for (i = count; i-- > 0; ) {
+    ends[i] = joined->numbers[i][count - 1] < SEVERAL_BITMAPS ? count - 1
+      : count;
+    for (j = i; j + 1 < count && ends[i] == count; ++j)
+      if (joined->numbers[i][j] < SEVERAL_BITMAPS && ends[j + 1] < count)
+        ends[i] = j;
+    for (j = i; j < count; ++j)
+      joined->several |= joined->numbers[i][j] == SEVERAL_BITMAPS;
+  }
+}
+
+/* Find the bitmaps that 'text' names.  0 if there are none, -1 on error. */
+static int
+find_bitmaps (const struct request *request, const char *text,
+              struct joined *joined, uint32_t numbers[BITMAPS_JOINED_MAX])
+{
+  const struct layer *top = top_of (request);
+  size_t ends[BITMAPS_JOINED_MAX], i;
+  int found = 0;
+
+  if (top->format->list_views == NULL || !split (joined, text))
+    return 0;
+  if (top->format->list_views (top, look_at_bitmap, joined,
+                               request->error) == -1)
+    return -1;
+  choose (joined, ends);
+  if (ends[0] == joined->count)
+    return 0;
+  for (i = 0; i < joined->count; i = ends[i] + 1)
+    numbers[found++] = joined->numbers[i][ends[i]];
+  return found;
 }
 
 static struct vdisk *
@@ -234,14 +303,16 @@ open_bitmaps (const struct request *request, const char *text)
 {
   struct image *image = request->image;
   uint32_t numbers[BITMAPS_JOINED_MAX];
-  size_t count = 0;
+  struct joined joined = { .several = false };
   struct view *view;
-  int r = find_bitmaps (request, text, numbers, &count);
+  int count = find_bitmaps (request, text, &joined, numbers);
 
-  if (r == -1)
+  if (count == -1)
     return NULL;
-  if (r == 0)
-    return no_view (request, "there is no such bitmap");
+  if (count == 0)
+    return no_view (request, joined.several
+                    ? "several bitmaps have that name"
+                    : "there is no such bitmap");
   view = view_of_bitmaps (image->chain, numbers, count, request->error);
   return view ? image_show (image, view, request->name, request->error)
     : NULL;
@@ -277,13 +348,16 @@ open_difference (const struct request *request, const char *text)
   struct vdisk_error first = { 0 }, why;
   struct request inner = *request;
   struct vdisk *vdisk;
+  unsigned divisions = 0;
   const char *dots;
 
-  if (request->nesting == NESTING_MAX)
-    return no_view (request, "that is too many differences of differences");
-  inner.nesting++;
+  if (request->is_inner)
+    return no_view (request, "there are no differences of differences");
+  inner.is_inner = true;
   inner.error = &why;
   for (dots = strstr (text, ".."); dots; dots = strstr (dots + 1, "..")) {
+    if (++divisions > DIVISIONS_MAX)
+      return no_view (request, "it has too many '..'");
     why = (struct vdisk_error) { 0 };
     vdisk = open_divided (&inner, text, dots);
     if (vdisk)
