@@ -36,6 +36,9 @@
 
 #define AS_OPTIONS_MAX 32
 
+/* Bytes: clients cannot ask for longer names. */
+#define NBD_NAME_SIZE_MAX 4096
+
 /* nbdkit -D vdisk.slow=MILLISECONDS sets it. */
 extern int vdisk_debug_slow;
 int vdisk_debug_slow;
@@ -320,10 +323,10 @@ add_export (void *opaque, const struct vdisk_view *view)
 {
   char text[1024];
 
+  if (view->problem || strlen (view->name) > NBD_NAME_SIZE_MAX)
+    return 0;
   describe_view (view, text, sizeof text);
-  if (view->problem == NULL)
-    nbdkit_add_export (opaque, view->name, text);
-  return 0;
+  return nbdkit_add_export (opaque, view->name, text) == -1;
 }
 
 static int
