@@ -6,6 +6,11 @@
 #include "chain.h"
 #include "source/source.h"
 #include "util/error.h"
+#include "util/minmax.h"
+
+/* Ranges with less than so many pieces between them are mapped together:
+ * mapping each reads the tables of all layers again. */
+#define NEAR_PIECES 64
 
 int
 mask_append_changed (struct interval_list *out,
@@ -31,15 +36,53 @@ mask_append_same (struct interval_list *out, uint64_t offset, uint64_t end)
   return interval_list_append (out, &same);
 }
 
+/* Append what 'list' says of a range that has changed. */
 static int
-append_all (struct interval_list *out, const struct interval_list *list)
+append_range (struct interval_list *out, const struct interval_list *list,
+              uint64_t offset, uint64_t end)
 {
   size_t i;
 
-  for (i = 0; i < list->count; ++i)
-    if (mask_append_changed (out, &list->at[i]) == -1)
+  for (i = interval_list_find (list, offset);
+       i < list->count && list->at[i].offset < end; ++i) {
+    const struct interval part = interval_clip (&list->at[i], offset, end);
+
+    if (mask_append_changed (out, &part) == -1)
       return -1;
+  }
   return 0;
+}
+
+/* Append what 'list' says where 'ranges' have changed, as far as it goes. */
+static int
+append_ranges (struct interval_list *out, const struct interval_list *list,
+               const struct interval *ranges, size_t count)
+{
+  const uint64_t reach = list->count > 0 ? interval_list_end (list) : 0;
+  size_t i;
+
+  for (i = 0; i < count && ranges[i].offset < reach; ++i) {
+    const uint64_t offset = ranges[i].offset;
+    const uint64_t end = min_u64 (offset + ranges[i].length, reach);
+
+    if ((ranges[i].kind == VDISK_HOLE ? mask_append_same (out, offset, end)
+         : append_range (out, list, offset, end)) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* How many ranges, the first of which has changed, are mapped together. */
+static size_t
+count_near (const struct chain *chain, const struct interval *ranges,
+            size_t count)
+{
+  size_t n = 1;
+
+  while (n + 1 < count &&
+         ranges[n].length / NEAR_PIECES < chain->granularity)
+    n += 2;
+  return n;
 }
 
 int
@@ -47,19 +90,24 @@ mask_chain (const struct chain *chain, const struct interval_list *changed,
             struct interval_list *out, struct vdisk_error *error)
 {
   struct interval_list list = { 0 };
-  size_t i;
+  size_t i, n;
   int r = 0;
 
-  for (i = 0; i < changed->count && r == 0; ++i) {
-    const struct interval *range = &changed->at[i];
+  for (i = 0; i < changed->count && r == 0; i += n) {
+    const struct interval *ranges = &changed->at[i], *last = ranges;
     int appended;
 
-    if (range->kind == VDISK_HOLE)
-      appended = mask_append_same (out, range->offset,
-                                   range->offset + range->length);
+    n = 1;
+    if (ranges->kind == VDISK_HOLE)
+      appended = mask_append_same (out, ranges->offset,
+                                   ranges->offset + ranges->length);
     else {
-      r = chain_map (chain, range->offset, range->length, &list, error);
-      appended = append_all (out, &list);
+      n = count_near (chain, ranges, changed->count - i);
+      last += n - 1;
+      r = chain_map (chain, ranges->offset,
+                     last->offset + last->length - ranges->offset, &list,
+                     error);
+      appended = append_ranges (out, &list, ranges, n);
     }
     if (appended == -1)
       r = error_no_memory (error, chain->layers[0]->source->name);
