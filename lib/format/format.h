@@ -80,10 +80,11 @@ struct format {
   /* Of 'a' and 'b', two states of one image of which at least one is not the
    * active one: make *end, which is within both disks, the end of what their
    * tables say alike from 'offset' on, as far as that takes reading little
-   * of them; 'offset' if the very first byte may differ.  NULL: the format
-   * has no states. */
+   * of them; 'offset' if the very first byte may differ.  The bytes of tables
+   * that were found alike are added to *work.  NULL: the format has no
+   * states. */
   int (*find_change) (const struct layer *a, const struct layer *b,
-                      uint64_t offset, uint64_t *end,
+                      uint64_t offset, uint64_t *end, uint64_t *work,
                       struct vdisk_error *error);
 
   /* Take all snapshots and bitmaps that the image has, each kind in the

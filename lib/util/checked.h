@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Bounds checks that cannot wrap. */
+/* Arithmetic that cannot wrap. */
 
 #ifndef VDISK_CHECKED_H
 #define VDISK_CHECKED_H
@@ -12,6 +12,15 @@ static inline bool
 range_within (uint64_t offset, uint64_t count, uint64_t size)
 {
   return offset <= size && count <= size - offset;
+}
+
+/* The sum, or as much as there can be. */
+static inline uint64_t
+add_up_to_max (uint64_t a, uint64_t b)
+{
+  uint64_t sum;
+
+  return __builtin_add_overflow (a, b, &sum) ? UINT64_MAX : sum;
 }
 
 #endif /* VDISK_CHECKED_H */

@@ -114,6 +114,16 @@ open_bitmaps (struct bitmap_view *bitmaps, const uint32_t *numbers,
   return 0;
 }
 
+/* Each bitmap may be as large as the files are, and so may the map. */
+static uint64_t
+work_max (const struct chain *chain, size_t count)
+{
+  uint64_t max;
+
+  return __builtin_mul_overflow (chain_work_max (chain), count + 1, &max)
+    ? UINT64_MAX : max;
+}
+
 struct view *
 view_of_bitmaps (struct chain *chain, const uint32_t *numbers, size_t count,
                  struct vdisk_error *error)
@@ -130,7 +140,9 @@ view_of_bitmaps (struct chain *chain, const uint32_t *numbers, size_t count,
   *bitmaps = (struct bitmap_view) {
     .view = {
       .ops = &bitmap_view_ops, .chain = chain, .size = chain_size (chain),
-      .granularity = chain->granularity, .is_difference = true,
+      .granularity = chain->granularity,
+      .is_bitmap = true, .is_difference = true,
+      .work_max = work_max (chain, count),
     },
     .layer = chain->layers[chain->first], .bitmaps = room,
   };

@@ -37,7 +37,7 @@ differ_on_top_only (const struct chain *a, const struct chain *b)
 
 static int
 chain_view_find_change (const struct view *view, const struct view *other,
-                        uint64_t offset, uint64_t *end,
+                        uint64_t offset, uint64_t *end, uint64_t *work,
                         struct vdisk_error *error)
 {
   const struct chain *chain = view->chain;
@@ -47,7 +47,7 @@ chain_view_find_change (const struct view *view, const struct view *other,
   if (offset < *end && top->format->find_change &&
       differ_on_top_only (chain, other->chain))
     return top->format->find_change (top, other->chain->layers[chain->first],
-                                     offset, end, error);
+                                     offset, end, work, error);
   *end = offset;
   return 0;
 }
@@ -90,5 +90,6 @@ view_of_chain (struct chain *chain, bool owned, struct vdisk_error *error)
   view->chain = chain;
   view->size = chain_size (chain);
   view->granularity = chain->granularity;
+  view->work_max = chain_work_max (chain);
   return view;
 }

@@ -20,6 +20,7 @@
 #include "image.h"
 #include "source/source.h"
 #include "util/align.h"
+#include "util/checked.h"
 #include "util/error.h"
 #include "util/minmax.h"
 #include "view/mask.h"
@@ -78,9 +79,22 @@ is_same (const struct difference *difference, const struct interval *from,
 
 /* --- Comparing bytes ---------------------------------------------------- */
 
+/* The bytes of the files that an interval's own come from. */
+static uint64_t
+stored_size (const struct vdisk *vdisk, const struct interval *interval)
+{
+  const struct layer *layer = vdisk->view->chain->layers[interval->depth];
+
+  if (reads_as_zeros (interval))
+    return 0;
+  return interval->kind == VDISK_DATA ? interval->length
+    : interval->packed_size * interval->length / layer->cluster_size;
+}
+
 /* Append a range whose bytes may differ. */
 static int
-append_compared (struct looking *l, const struct interval *to)
+append_compared (struct looking *l, const struct interval *from,
+                 const struct interval *to)
 {
   const struct difference *d = l->difference;
   const uint64_t end = to->offset + to->length;
@@ -88,6 +102,7 @@ append_compared (struct looking *l, const struct interval *to)
   uint64_t offset, next;
   struct interval part;
 
+  l->out->work += stored_size (d->from, from) + stored_size (d->to, to);
   for (offset = to->offset; offset < end; offset = next) {
     const uint64_t size = vdisk_size (d->from);
     size_t present;
@@ -117,7 +132,7 @@ append_pair (struct looking *l, const struct interval *from,
   const bool same = is_same (l->difference, from, to);
 
   if (!same && l->difference->compare)
-    return append_compared (l, to);
+    return append_compared (l, from, to);
   if ((same ? mask_append_same (l->out, to->offset, to->offset + to->length)
        : mask_append_changed (l->out, to)) == -1)
     return error_no_memory (l->error, vdisk_layer_file (l->difference->to, 0));
@@ -177,14 +192,14 @@ map_range (struct looking *l, uint64_t offset, uint64_t end)
 
 /* Make *end the end of what is known to be the same from 'offset' on. */
 static int
-find_change (const struct difference *difference, uint64_t offset,
-             uint64_t *end, struct vdisk_error *error)
+find_change (struct looking *l, uint64_t offset, uint64_t *end)
 {
-  const struct view *from = difference->from->view;
-  const struct view *to = difference->to->view;
+  const struct view *from = l->difference->from->view;
+  const struct view *to = l->difference->to->view;
 
   if (to->ops->find_change && to->ops == from->ops)
-    return to->ops->find_change (to, from, offset, end, error);
+    return to->ops->find_change (to, from, offset, end, &l->out->work,
+                                 l->error);
   *end = offset;
   return 0;
 }
@@ -197,7 +212,7 @@ look (struct looking *l, uint64_t offset, uint64_t end)
 
   for (; offset < end; offset = next) {
     same = end;
-    if (find_change (difference, offset, &same, l->error) == -1)
+    if (find_change (l, offset, &same) == -1)
       return -1;
     if (mask_append_same (l->out, offset, same) == -1)
       return error_no_memory (l->error, vdisk_layer_file (difference->to, 0));
@@ -242,6 +257,17 @@ static const struct view_ops difference_ops = {
   .close = difference_close,
 };
 
+/* Twice what both may take, since tables are compared before they are mapped,
+ * and their data if it is compared, too. */
+static uint64_t
+work_max (const struct view *from, const struct view *to, bool compare)
+{
+  uint64_t once = add_up_to_max (from->work_max, to->work_max);
+  uint64_t max = add_up_to_max (once, once);
+
+  return compare ? add_up_to_max (max, once) : max;
+}
+
 struct view *
 view_of_difference (struct vdisk *from, struct vdisk *to, bool compare,
                     struct vdisk_error *error)
@@ -260,6 +286,7 @@ view_of_difference (struct vdisk *from, struct vdisk *to, bool compare,
       .size = to->view->size, .is_difference = true,
       .granularity = min_u64 (from->view->granularity,
                               to->view->granularity),
+      .work_max = work_max (from->view, to->view, compare),
     },
     .from = from, .to = to, .compare = compare,
   };

@@ -46,8 +46,14 @@ static struct vdisk *
 since_bitmap (struct vdisk *from, const struct vdisk *to,
               struct vdisk_error *error)
 {
-  if (from->image == to->image && strcmp (to->name, "active") == 0)
+  if (from->view->is_bitmap && from->image == to->image &&
+      strcmp (to->name, "active") == 0)
     return image_retain (from);
+  if (!from->view->is_bitmap) {
+    error_record (error, EINVAL, "%s: view '%s' is a difference: there is "
+                  "none from it", vdisk_layer_file (from, 0), from->name);
+    return NULL;
+  }
   error_record (error, EINVAL, "%s: view '%s' tells what has changed up to "
                 "the active disk of that image, and up to nothing else",
                 vdisk_layer_file (from, 0), from->name);

@@ -14,7 +14,7 @@ view_disk_map (const struct view *view)
 
   return (struct disk_map) {
     .name = top->source->name, .options = top->options, .size = view->size,
-    .granularity = view->granularity, .work_max = chain_work_max (chain),
+    .granularity = view->granularity, .work_max = view->work_max,
     .map = chain->inspect_only ? NULL : view_map, .opaque = view,
   };
 }

@@ -30,9 +30,9 @@ struct view_ops {
 
   /* If the view and 'other', which has the same operations, are known to say
    * the same from 'offset' on, make *end the end of that, at most what it
-   * is; else 'offset'.  NULL: that takes mapping both. */
+   * is; else 'offset'.  *work is added to.  NULL: that takes mapping both. */
   int (*find_change) (const struct view *view, const struct view *other,
-                      uint64_t offset, uint64_t *end,
+                      uint64_t offset, uint64_t *end, uint64_t *work,
                       struct vdisk_error *error);
 
   /* Free the view with what it owns. */
@@ -46,6 +46,9 @@ struct view {
   uint64_t size;            /* of its disk */
   uint64_t granularity;     /* the smallest piece that is told apart: a power
                                of two */
+  uint64_t work_max;        /* mapping all of it once may take: see
+                               chain_work_max */
+  bool is_bitmap;           /* a difference up to the active disk */
   bool is_difference;       /* HOLE: as it was; else: as it is now, even if
                                that is zeros */
 };

@@ -265,7 +265,8 @@ START_TEST (many_ways)
     strcat (name, "..");
   ck_assert_ptr_null (vdisk_open_view (vdisk, name, NULL));
   strcpy (name, "diff/diff/active..active..active");
-  check_refused (vdisk, name, ENOENT, "disk.qcow2: view 'diff/active..active': "
+  check_refused (vdisk, name, ENOENT,
+                 "disk.qcow2: view 'diff/active..active': "
                  "there are no differences of differences");
   vdisk_close (vdisk);
 }

@@ -19,6 +19,8 @@ struct states *states;
 /* What is under it, if it refers to that. */
 static const void *below;
 static size_t below_size;
+static const uint64_t (*holes)[2];
+static size_t hole_count;
 
 void
 views_setup (void)
@@ -27,6 +29,7 @@ views_setup (void)
   states = calloc (1, sizeof *states);
   ck_assert_ptr_nonnull (states);
   below = NULL;
+  hole_count = 0;
 }
 
 void
@@ -46,7 +49,9 @@ open_below (void *opaque, const struct source *from, const char *role,
   (void) role;
   (void) options;
   (void) error;
-  return source_memory (name, below, below_size);
+  return hole_count == 0 ? source_memory (name, below, below_size)
+    : source_holey (source_memory (name, below, below_size), holes,
+                    hole_count);
 }
 
 struct vdisk *
@@ -210,4 +215,11 @@ set_below (const void *bytes, size_t size, const char *format)
   qcow2_image_add_extension (&image, QCOW2_EXTENSION_BACKING_FORMAT, format,
                              strlen (format));
   qcow2_image_set_backing (&image, "below");
+}
+
+void
+below_holes (const uint64_t (*ranges)[2], size_t count)
+{
+  holes = ranges;
+  hole_count = count;
 }

@@ -28,6 +28,9 @@ void views_teardown (void);
 /* Let the image refer to this. */
 void set_below (const void *bytes, size_t size, const char *format);
 
+/* That has holes: see source_holey. */
+void below_holes (const uint64_t (*ranges)[2], size_t count);
+
 /* Put a byte into all of a new cluster. */
 void put_data (uint64_t guest, int byte);
 

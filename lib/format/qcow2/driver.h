@@ -94,7 +94,7 @@ struct layer *qcow2_open_snapshot (const struct layer *active,
 /* states.c: the format's 'find_change', 'list_views', 'open_snapshot',
  * 'open_bitmap' and 'map_bitmap'. */
 int qcow2_find_change (const struct layer *a, const struct layer *b,
-                       uint64_t offset, uint64_t *end,
+                       uint64_t offset, uint64_t *end, uint64_t *work,
                        struct vdisk_error *error);
 int qcow2_list_views (const struct layer *layer, layer_take_view *take,
                       void *opaque, struct vdisk_error *error);

@@ -188,6 +188,7 @@ qcow2_open_bitmap (const struct layer *layer, uint32_t number,
 
 struct comparing {
   const struct layer *a, *b;
+  uint64_t *work;               /* bytes of entries found alike, so far */
   struct vdisk_error *error;
 };
 
@@ -260,6 +261,7 @@ compare_l2 (const struct comparing *c, uint64_t a, uint64_t b,
         source_pread (source, right, n * size, b + at, c->error) == -1)
       return -1;
     found = count_same (c, left, right, n, size / sizeof (be64));
+    *c->work += 2 * found * size;
     if (found < n) {
       *same += found;
       return 0;
@@ -277,14 +279,15 @@ compare_tables (const struct comparing *c, be64 a, be64 b, uint64_t offset,
   const unsigned bits = qcow2->info.cluster_bits;
   const uint64_t mask = (UINT64_C (1) << qcow2->l2_bits) - 1;
   const uint64_t first = offset >> bits;
+  const uint64_t left = get_be64 (a) & QCOW2_OFFSET_MASK;
+  const uint64_t right = get_be64 (b) & QCOW2_OFFSET_MASK;
   uint64_t same;
 
-  if (get_be64 (a) == 0 || get_be64 (b) == 0) {
+  if (left == 0 || right == 0) {
     *end = offset;
     return 0;
   }
-  if (compare_l2 (c, get_be64 (a) & QCOW2_OFFSET_MASK,
-                  get_be64 (b) & QCOW2_OFFSET_MASK, first & mask,
+  if (compare_l2 (c, left, right, first & mask,
                   divide_up (*end, UINT64_C (1) << bits) - first,
                   &same) == -1)
     return -1;
@@ -294,11 +297,14 @@ compare_tables (const struct comparing *c, be64 a, be64 b, uint64_t offset,
 
 int
 qcow2_find_change (const struct layer *a, const struct layer *b,
-                   uint64_t offset, uint64_t *end, struct vdisk_error *error)
+                   uint64_t offset, uint64_t *end, uint64_t *work,
+                   struct vdisk_error *error)
 {
   const struct qcow2 *qcow2 = a->state;
   const unsigned shift = qcow2->info.cluster_bits + qcow2->l2_bits;
-  const struct comparing c = { .a = a, .b = b, .error = error };
+  const struct comparing c = {
+    .a = a, .b = b, .work = work, .error = error,
+  };
   const uint64_t stop = *end;
   be64 left[PIECE], right[PIECE];
   uint64_t index, count, same;
@@ -309,6 +315,7 @@ qcow2_find_change (const struct layer *a, const struct layer *b,
         read_l1 (b, index, count, right, error) == -1)
       return -1;
     same = count_same (&c, left, right, count, 1);
+    *work += 2 * same * QCOW2_L1_ENTRY_SIZE;
     if (same < count) {
       offset = max_u64 (offset, (index + same) << shift);
       *end = min_u64 (stop, (index + same + 1) << shift);
