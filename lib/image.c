@@ -187,7 +187,11 @@ vdisk_cluster_size (const struct vdisk *vdisk)
 uint32_t
 vdisk_preferred_block_size (const struct vdisk *vdisk)
 {
-  return vdisk->chain->layers[vdisk->chain->first]->preferred_size;
+  const struct view *view = vdisk->view;
+  const uint32_t size =
+    vdisk->chain->layers[vdisk->chain->first]->preferred_size;
+
+  return view->is_difference ? min_u64 (size, view->granularity) : size;
 }
 
 unsigned

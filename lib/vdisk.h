@@ -444,7 +444,8 @@ uint32_t vdisk_cluster_size (const struct vdisk *vdisk);
 
 /* The unit that reads are best made in, a power of two: the cluster where
  * a part of one may cost as much as all of it, less for VHDs, whose blocks
- * are large and made of sectors. */
+ * are large and made of sectors, and for differences, where it is not more
+ * than what is told apart. */
 uint32_t vdisk_preferred_block_size (const struct vdisk *vdisk);
 
 /* How many layers there are (at least 1), and for each depth below that
