@@ -33,6 +33,9 @@ typedef void mutator (struct mutation *m);
 
 mutator mutate_qcow2, mutate_vhd, mutate_qed;
 
+/* As mutate_qcow2, and what the lists of snapshots and bitmaps lead to. */
+mutator mutate_views;
+
 /* The one for whatever format the bytes have by their magic. */
 mutator mutate_by_magic;
 

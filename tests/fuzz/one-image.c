@@ -37,7 +37,10 @@ open_second (void *opaque, const struct source *from, const char *role,
 }
 
 void
-fuzz_image (const struct format *format, const uint8_t *data, size_t size)
+fuzz_image_with (const struct format *format, const uint8_t *data,
+                 size_t size,
+                 void (*look) (struct vdisk *vdisk,
+                               struct fuzz_control *control))
 {
   struct fuzz_control control;
   const struct resolver resolver = {
@@ -51,8 +54,14 @@ fuzz_image (const struct format *format, const uint8_t *data, size_t size)
   if (fuzz_files_add (data, size) && fuzz_files_add (data, size)) {
     vdisk = fuzz_open (format, &control, &resolver, OPEN_READS_MAX);
     if (vdisk)
-      explore (vdisk, &control);
+      look (vdisk, &control);
     vdisk_close (vdisk);
   }
   fuzz_files_clear ();
+}
+
+void
+fuzz_image (const struct format *format, const uint8_t *data, size_t size)
+{
+  fuzz_image_with (format, data, size, explore);
 }

@@ -29,11 +29,11 @@ BUILD = os.path.join(TOP, "build", "fuzz")
 # Inputs longer than this only take longer.  Extended L2 entries need
 # clusters of 16 KiB.
 INPUT_MAX = {"qcow2": 40000, "vhd": 20000, "qed": 24000, "chain": 40000,
-             "check": 40000, "options": 600}
+             "check": 40000, "options": 600, "views": 40000}
 
 # Runs of a sample: half a minute of each.
 SAMPLE_RUNS = {"qcow2": 100000, "vhd": 150000, "qed": 200000, "chain": 50000,
-               "check": 50000, "options": 300000}
+               "check": 50000, "options": 300000, "views": 20000}
 
 # What costs time and finds nothing.
 ASAN_OPTIONS = ("quarantine_size_mb=4:malloc_context_size=4:"

@@ -265,6 +265,33 @@ def check_seeds():
             yield "%s-%s" % (name, kind), data
 
 
+def views_by_qemu(directory):
+    """Snapshots of different sizes, with clusters of each kind that differ,
+    and bitmaps."""
+    for cluster, extended in (512, "off"), (4096, "off"), (16384, "on"):
+        path = os.path.join(directory, "views-%d" % cluster)
+        packed = ["write -c -P 9 %d %d" % (2 * cluster, cluster)]
+        size = 2 * cluster + 1024 if extended == "on" else 16 * cluster
+        qemu_qcow2(path, [] if extended == "on" else packed, size=size,
+                   cluster_size=cluster, extended_l2=extended)
+        qemu.io(path, "qcow2", ["write -P 1 0 1k"])
+        qemu.img("snapshot", "-c", "one", path)
+        qemu.io(path, "qcow2", ["write -P 2 512 512", "write -z 1k 512"])
+        qemu.img("resize", "-q", path, "+1k")
+        qemu.img("snapshot", "-c", "t..wo", path)
+        qemu.img("bitmap", "--add", "-g", "512", path, "b")
+        qemu.img("bitmap", "--add", "-g", "1024", path, "c+b")
+        qemu.io(path, "qcow2", ["write -P 3 %d 512" % (size - 512)])
+        with open(path, "rb") as file:
+            yield os.path.basename(path), file.read()
+
+
+def views_seeds():
+    with tempfile.TemporaryDirectory() as directory:
+        yield from views_by_qemu(directory)
+    yield from qcow2_seeds()
+
+
 def options_seeds():
     for number, text in enumerate((
             "format=qcow2", "size=chs", "cache-size=128k",
@@ -299,7 +326,7 @@ def write(directory, name, data):
 
 
 TARGETS = {"qcow2": qcow2_seeds, "vhd": vhd_seeds, "qed": qed_seeds,
-           "chain": chain_seeds, "check": check_seeds}
+           "chain": chain_seeds, "check": check_seeds, "views": views_seeds}
 
 
 def main():
