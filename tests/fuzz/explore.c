@@ -484,8 +484,7 @@ check_window (struct vdisk *vdisk, const struct explored *whole,
                                   1 + random_below (random, WINDOW_MAX));
 
   explore_map (vdisk, offset, count, &window);
-  if (!control->is_view)
-    naive_check (vdisk, control, &window);
+  naive_check (vdisk, control, &window);
   compare_maps (whole, &window);
   check_flags (vdisk, &window);
   if (window.failed || window.reached == window.end) {
@@ -549,8 +548,7 @@ explore (struct vdisk *vdisk, struct fuzz_control *control)
                is_power_of_2 (vdisk_preferred_block_size (vdisk)),
                "clusters of %u bytes", vdisk_cluster_size (vdisk));
   explore_map (vdisk, 0, size, &whole);
-  if (!control->is_view)
-    naive_check (vdisk, control, &whole);
+  naive_check (vdisk, control, &whole);
   check_flags (vdisk, &whole);
   check_end (vdisk);
   for (i = 0; i < PIECES && size > 0; ++i) {

@@ -151,7 +151,6 @@ look (struct vdisk *vdisk, struct fuzz_control *control)
   struct vdisk_error error = { .errnum = -1 };
   unsigned count, i, open = 0;
 
-  control->is_view = true;
   listed.count = 0;
   listed.random = &control->random;
   fuzz_meter_start ();

@@ -33,8 +33,6 @@ struct fuzz_control {
   bool large;                   /* much of zeros follows the bytes */
   bool faulty;                  /* now and then a read fails */
   bool ahead;                   /* files are read ahead */
-  bool is_view;                 /* not the active disk, of which alone naive.c
-                                   knows */
   struct random random;         /* where to look */
 };
 

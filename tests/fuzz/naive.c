@@ -550,12 +550,21 @@ check_damage (struct vdisk *vdisk, const struct fuzz_control *control,
              "kind %d in layer %u", guest, found.kind, depth);
 }
 
+/* The tables that are looked at here are those of the active disk. */
+static bool
+is_known (const struct vdisk *vdisk)
+{
+  return strcmp (vdisk_view_name (vdisk), "active") == 0;
+}
+
 void
 naive_check (struct vdisk *vdisk, const struct fuzz_control *control,
              const struct explored *map)
 {
   size_t i;
 
+  if (!is_known (vdisk))
+    return;
   vhd_map.is_made = false;
   for (i = 0; i < map->count; ++i) {
     const struct vdisk_extent *extent = &map->at[i];
@@ -600,6 +609,8 @@ naive_check_packed (struct vdisk *vdisk, const struct vdisk_extent *extent,
   uint64_t count = fuzz_files_size (l.file) - found.host;
   enum inflated r;
 
+  if (!is_known (vdisk))
+    return INFLATE_FULL;
   if (count > found.packed_size)
     count = found.packed_size;
   if (size > sizeof cluster || count > sizeof packed ||
