@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "source/memory.h"
 #include "support.h"
 #include "view-check.h"
 
@@ -494,6 +495,41 @@ START_TEST (snapshot_breaks_rule)
 }
 END_TEST
 
+/* Opening a view reads the lists, and no table of the disk, however large
+ * that is. */
+START_TEST (opening_reads_little)
+{
+  const unsigned count = 50;
+  struct source *source;
+  struct vdisk *vdisk, *view;
+  size_t before;
+  unsigned i;
+  char id[16];
+
+  qcow2_image_free (&image);
+  qcow2_image_init (&image, 3, 9, UINT64_C (8) << 30, 0);
+  for (i = 0; i < count; ++i) {
+    sprintf (id, "%u", i);
+    add_snapshot (id, "s", i);
+  }
+  states_finish (states, &image);
+  source = source_faulty (source_memory ("disk.qcow2", image.bytes,
+                                         image.size), SIZE_MAX);
+  vdisk = try_source (source, NULL);
+  ck_assert_ptr_nonnull (vdisk);
+  before = source_faulty_count (source);
+  ck_assert_uint_lt (before, 20);
+  view = open_view (vdisk, "snapshot/49");
+  ck_assert_uint_lt (source_faulty_count (source) - before, 10 * count);
+  vdisk_close (view);
+  before = source_faulty_count (source);
+  view = open_view (vdisk, "diff/snapshot/0..active");
+  ck_assert_uint_lt (source_faulty_count (source) - before, 10 * count);
+  vdisk_close (view);
+  vdisk_close (vdisk);
+}
+END_TEST
+
 int
 main (void)
 {
@@ -520,6 +556,7 @@ main (void)
   tcase_add_test (tcase, short_l1_table);
   tcase_add_loop_test (tcase, no_extra_data, 0, 4);
   tcase_add_loop_test (tcase, snapshot_breaks_rule, 0, 4);
+  tcase_add_test (tcase, opening_reads_little);
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
 }
