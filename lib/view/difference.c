@@ -26,8 +26,9 @@
 #include "view/mask.h"
 
 /* Mapped at a time where there is a change: so many pieces at first, and
- * twice as many each time all of them had changes. */
-#define PIECES_MIN 64
+ * twice as many each time the next change was no further than that: to map
+ * so many takes as long as to look for the next. */
+#define PIECES_MIN 512
 #define PIECES_MAX (16 << 10)
 
 /* Compared at a time. */
@@ -100,6 +101,7 @@ append_compared (struct looking *l, const struct interval *from,
   const uint64_t end = to->offset + to->length;
   uint8_t old[COMPARE_SIZE], new[COMPARE_SIZE];
   uint64_t offset, next;
+  struct vdisk_error why;       /* l->error may have one */
   struct interval part;
 
   l->out->work += stored_size (d->from, from) + stored_size (d->to, to);
@@ -111,9 +113,9 @@ append_compared (struct looking *l, const struct interval *from,
     present = offset < size ? min_u64 (next - offset, size - offset) : 0;
     memset (old + present, 0, next - offset - present);
     if ((present > 0 &&
-         vdisk_pread (d->from, old, present, offset, l->error) == -1) ||
-        vdisk_pread (d->to, new, next - offset, offset, l->error) == -1)
-      return -1;
+         vdisk_pread (d->from, old, present, offset, &why) == -1) ||
+        vdisk_pread (d->to, new, next - offset, offset, &why) == -1)
+      return error_set (l->error, why.errnum, "%s", error_raw (&why));
     part = interval_clip (to, offset, next);
     if ((memcmp (old, new, next - offset) == 0
          ? mask_append_same (l->out, offset, next)
@@ -197,7 +199,8 @@ find_change (struct looking *l, uint64_t offset, uint64_t *end)
   const struct view *from = l->difference->from->view;
   const struct view *to = l->difference->to->view;
 
-  if (to->ops->find_change && to->ops == from->ops)
+  if (to->ops->find_change &&
+      to->ops->find_change == from->ops->find_change)
     return to->ops->find_change (to, from, offset, end, &l->out->work,
                                  l->error);
   *end = offset;
@@ -216,7 +219,8 @@ look (struct looking *l, uint64_t offset, uint64_t end)
       return -1;
     if (mask_append_same (l->out, offset, same) == -1)
       return error_no_memory (l->error, vdisk_layer_file (difference->to, 0));
-    pieces = same > offset ? PIECES_MIN : min_u64 (pieces * 2, PIECES_MAX);
+    pieces = (same - offset) / difference->view.granularity > pieces
+      ? PIECES_MIN : min_u64 (pieces * 2, PIECES_MAX);
     next = same + min_u64 (end - same, difference->view.granularity * pieces);
     if (same < next && map_range (l, same, next) == -1)
       return -1;

@@ -28,7 +28,7 @@ struct view_ops {
   int (*map) (const struct view *view, uint64_t offset, uint64_t count,
               struct interval_list *out, struct vdisk_error *error);
 
-  /* If the view and 'other', which has the same operations, are known to say
+  /* If the view and 'other', which has the same operation, are known to say
    * the same from 'offset' on, make *end the end of that, at most what it
    * is; else 'offset'.  *work is added to.  NULL: that takes mapping both. */
   int (*find_change) (const struct view *view, const struct view *other,

@@ -154,22 +154,22 @@ check_difference (struct vdisk *from, struct vdisk *to, unsigned flags,
 
 START_TEST (two_images)
 {
-  static uint8_t bytes[DISK + 700];
+  static uint8_t bytes[DISK + 9 * CLUSTER];
   struct vdisk *vdisk, *other;
 
   put_data (0, 1);
   put_data (CLUSTER, 2);
   memset (bytes, 1, CLUSTER);
   memset (bytes + CLUSTER, 3, CLUSTER);
-  bytes[DISK + 600] = 1;
+  bytes[DISK + 8 * CLUSTER + 600] = 1;
   vdisk = open_image ();
   other = open_raw (bytes, sizeof bytes);
-  check_difference (vdisk, other, 0, "130d");
+  check_difference (vdisk, other, 0, "200d");
   check_difference (other, vdisk, 0, "16d 112z");
   /* The second cluster, and what has come at the end. */
-  check_difference (vdisk, other, VDISK_DIFFERENCE_COMPARE, "8h 8d 112h 2d");
+  check_difference (vdisk, other, VDISK_DIFFERENCE_COMPARE, "8h 8d 176h 8d");
   check_difference (other, vdisk, VDISK_DIFFERENCE_COMPARE, "8h 8d 112h");
-  check_difference (other, other, VDISK_DIFFERENCE_COMPARE, "130h");
+  check_difference (other, other, VDISK_DIFFERENCE_COMPARE, "200h");
   ck_assert_ptr_null (vdisk_open_difference (other, vdisk, 2, NULL));
   vdisk_close (other);
   vdisk_close (vdisk);
@@ -377,6 +377,46 @@ check_overlaps (struct vdisk *view)
   vdisk_close (view);
 }
 
+/* Of two snapshots, and of one and the active disk, only the table that
+ * differs is read: one of 4096. */
+START_TEST (shared_tables)
+{
+  static const char *const names[] = {
+    "diff/snapshot/1..active", "diff/active..snapshot/1",
+  };
+  const struct qcow2_snapshot *entry = (void *) states->snapshots;
+  const uint64_t covers = 64 * 512;
+  struct source *source;
+  struct vdisk *vdisk, *view;
+  be64 *then;
+  size_t i;
+
+  qcow2_image_free (&image);
+  qcow2_image_init (&image, 3, 9, 4096 * covers, 0);
+  for (i = 0; i < 4096; ++i)
+    put_data (i * covers, 1);
+  add_snapshot ("1", "a", 2);
+  put_data (1000 * covers, 3);
+  states_take (states, &image, "2", "b");
+  then = (be64 *) (image.bytes + get_be64 (entry->l1_table_offset));
+  for (i = 0; i < 4096; ++i)
+    if (i != 1000)
+      *qcow2_image_l1 (&image, i) = then[i];
+  states_finish (states, &image);
+  source = source_faulty (source_memory ("disk.qcow2", image.bytes,
+                                         image.size), SIZE_MAX);
+  vdisk = try_source (source, NULL);
+  ck_assert_ptr_nonnull (vdisk);
+  for (i = 0; i < LEN (names); ++i) {
+    view = open_view (vdisk, names[i]);
+    ck_assert_str_eq (letters_of (view), "64000h 1d 198143h");
+    vdisk_close (view);
+  }
+  ck_assert_uint_lt (source_faulty_count (source), 500);
+  vdisk_close (vdisk);
+}
+END_TEST
+
 /* Every entry of two L1 tables leads to one of two L2 tables that differ in
  * the last entry alone: 64 GiB of tables. */
 START_TEST (tables_again_and_again)
@@ -498,6 +538,7 @@ main (void)
   tcase_add_test (tcase, any_order);
   tcase_add_test (tcase, nth_read_fails);
   tcase_add_test (tcase, threads);
+  tcase_add_test (tcase, shared_tables);
   tcase_add_test (tcase, tables_again_and_again);
   tcase_add_test (tcase, data_again_and_again);
   tcase_add_test (tcase, fine_bitmap_over_vhd);
