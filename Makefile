@@ -311,8 +311,8 @@ SANITIZED_NOT := $(addprefix %/test-,$(addsuffix .sh,bench check-hostile \
     export-memory export-progress export-readers filesystem \
     fuzz-differential hardening info-vhd install library-examples \
     library-version limits map-hostile map-large \
-    nbd-source-large qcow2-huge runner vhd-oracle vhd-size views-memory \
-    without))
+    nbd-source-large qcow2-huge runner vhd-oracle vhd-size views-hostile \
+    views-memory without))
 SANITIZED_E2E = $(if $(TESTS),$(RUN_E2E),$(filter-out $(SANITIZED_NOT),$(E2E)))
 ## make check-asan      unit and e2e under the address and undefined sanitizers
 ASAN_FLAGS := -O1 -g -fno-omit-frame-pointer \

@@ -27,7 +27,7 @@
 
 /* Who asks may be anybody, and looking for a name takes reading tables that
  * an image can make long: for bitmaps once, for differences so many times. */
-#define DIVISIONS_MAX 16
+#define DIVISIONS_MAX 8
 
 #define BITMAPS_JOINED_MAX 64
 
