@@ -92,33 +92,46 @@ stored_size (const struct vdisk *vdisk, const struct interval *interval)
     : interval->packed_size * interval->length / layer->cluster_size;
 }
 
-/* Append a range whose bytes may differ. */
+/* Are the bytes of the piece at 'start' the same?  1, 0, or -1 on error. */
+static int
+compare_piece (const struct looking *l, uint64_t start)
+{
+  struct vdisk *from = l->difference->from, *to = l->difference->to;
+  const size_t count = min_u64 (COMPARE_SIZE, vdisk_size (to) - start);
+  const uint64_t size = vdisk_size (from);
+  const size_t present = start < size ? min_u64 (count, size - start) : 0;
+  uint8_t old[COMPARE_SIZE], new[COMPARE_SIZE];
+  struct vdisk_error why;       /* l->error may have one */
+
+  memset (old + present, 0, count - present);
+  if ((present > 0 && vdisk_pread (from, old, present, start, &why) == -1) ||
+      vdisk_pread (to, new, count, start, &why) == -1)
+    return error_set (l->error, why.errnum, "%s", error_raw (&why));
+  return memcmp (old, new, count) == 0;
+}
+
+/* Append a range whose bytes may differ: where they do anywhere in a piece, of
+ * which it may have a part. */
 static int
 append_compared (struct looking *l, const struct interval *from,
                  const struct interval *to)
 {
   const struct difference *d = l->difference;
   const uint64_t end = to->offset + to->length;
-  uint8_t old[COMPARE_SIZE], new[COMPARE_SIZE];
   uint64_t offset, next;
-  struct vdisk_error why;       /* l->error may have one */
   struct interval part;
+  int same;
 
   l->out->work += stored_size (d->from, from) + stored_size (d->to, to);
   for (offset = to->offset; offset < end; offset = next) {
-    const uint64_t size = vdisk_size (d->from);
-    size_t present;
+    const uint64_t start = round_down (offset, COMPARE_SIZE);
 
-    next = min_u64 (round_down (offset, COMPARE_SIZE) + COMPARE_SIZE, end);
-    present = offset < size ? min_u64 (next - offset, size - offset) : 0;
-    memset (old + present, 0, next - offset - present);
-    if ((present > 0 &&
-         vdisk_pread (d->from, old, present, offset, &why) == -1) ||
-        vdisk_pread (d->to, new, next - offset, offset, &why) == -1)
-      return error_set (l->error, why.errnum, "%s", error_raw (&why));
+    next = min_u64 (start + COMPARE_SIZE, end);
+    same = compare_piece (l, start);
+    if (same == -1)
+      return -1;
     part = interval_clip (to, offset, next);
-    if ((memcmp (old, new, next - offset) == 0
-         ? mask_append_same (l->out, offset, next)
+    if ((same ? mask_append_same (l->out, offset, next)
          : mask_append_changed (l->out, &part)) == -1)
       return error_no_memory (l->error, vdisk_layer_file (d->to, 0));
   }
