@@ -34,8 +34,7 @@ make (const struct serving *serving, const char *name,
     snprintf (error->message, sizeof error->message, "out of memory");
     return NULL;
   }
-  served->vdisk = *name == '\0' ||
-    strcmp (name, vdisk_view_name (serving->vdisk)) == 0 ? serving->vdisk
+  served->vdisk = *name == '\0' ? serving->vdisk
     : vdisk_open_view (serving->vdisk, name, error);
   if (served->vdisk && serving->as_format)
     served->output = vdisk_output_open (served->vdisk, serving->as_format,
@@ -53,7 +52,8 @@ served_open (const struct serving *serving, const char *name,
 {
   struct served *served;
 
-  if (serving->is_only)
+  if (serving->is_only ||
+      strcmp (name, vdisk_view_name (serving->vdisk)) == 0)
     name = "";
   pthread_mutex_lock (&lock);
   for (served = all; served; served = served->next)
