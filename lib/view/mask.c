@@ -85,31 +85,49 @@ count_near (const struct chain *chain, const struct interval *ranges,
   return n;
 }
 
+/* Map from the start of the first of some ranges to the end of the last. */
+static int
+map_ranges (const struct chain *chain, const struct interval *ranges,
+            size_t count, struct interval_list *list,
+            struct vdisk_error *error)
+{
+  const struct interval *last = &ranges[count - 1];
+
+  return chain_map (chain, ranges->offset,
+                    last->offset + last->length - ranges->offset, list,
+                    error);
+}
+
 int
 mask_chain (const struct chain *chain, const struct interval_list *changed,
             struct interval_list *out, struct vdisk_error *error)
 {
+  struct vdisk_error hidden = { 0 };
   struct interval_list list = { 0 };
-  size_t i, n;
+  size_t i, n, alone = 0;       /* ranges before that are mapped by one */
   int r = 0;
 
   for (i = 0; i < changed->count && r == 0; i += n) {
-    const struct interval *ranges = &changed->at[i], *last = ranges;
-    int appended;
+    const struct interval *ranges = &changed->at[i];
 
     n = 1;
-    if (ranges->kind == VDISK_HOLE)
-      appended = mask_append_same (out, ranges->offset,
-                                   ranges->offset + ranges->length);
-    else {
-      n = count_near (chain, ranges, changed->count - i);
-      last += n - 1;
-      r = chain_map (chain, ranges->offset,
-                     last->offset + last->length - ranges->offset, &list,
-                     error);
-      appended = append_ranges (out, &list, ranges, n);
+    interval_list_clear (&list);
+    if (ranges->kind == VDISK_HOLE) {
+      if (mask_append_same (out, ranges->offset,
+                            ranges->offset + ranges->length) == -1)
+        r = error_no_memory (error, chain->layers[0]->source->name);
+      continue;
     }
-    if (appended == -1)
+    if (i >= alone)
+      n = count_near (chain, ranges, changed->count - i);
+    if (n > 1 && map_ranges (chain, ranges, n, &list, &hidden) == -1) {
+      /* The damage may be where nothing has changed. */
+      alone = i + n;
+      n = 1;
+    }
+    if (n == 1)
+      r = map_ranges (chain, ranges, 1, &list, error);
+    if (append_ranges (out, &list, ranges, n) == -1)
       r = error_no_memory (error, chain->layers[0]->source->name);
   }
   out->work += list.work;
