@@ -220,6 +220,34 @@ find_change (struct looking *l, uint64_t offset, uint64_t *end)
   return 0;
 }
 
+/* Append [offset, *next), which the views may differ in.  What is damaged in
+ * both of them alike is the same, as it is where it is found without mapping
+ * it: then *next is made the end of that. */
+static int
+append_range (struct looking *l, uint64_t offset, uint64_t *next,
+              uint64_t end)
+{
+  struct vdisk_error *error = l->error, why = { 0 };
+  uint64_t reached, same;
+  int r;
+
+  l->error = &why;
+  r = map_range (l, offset, *next);
+  l->error = error;
+  if (r == 0)
+    return 0;
+  reached = l->out->count > 0 ? max_u64 (interval_list_end (l->out), offset)
+    : offset;
+  same = end;
+  if (reached == *next || error_ends_call (&why) ||
+      find_change (l, reached, &same) == -1 || same == reached)
+    return error_set (error, why.errnum, "%s", error_raw (&why));
+  if (mask_append_same (l->out, reached, same) == -1)
+    return error_no_memory (error, vdisk_layer_file (l->difference->to, 0));
+  *next = same;
+  return 0;
+}
+
 static int
 look (struct looking *l, uint64_t offset, uint64_t end)
 {
@@ -235,7 +263,7 @@ look (struct looking *l, uint64_t offset, uint64_t end)
     pieces = (same - offset) / difference->view.granularity > pieces
       ? PIECES_MIN : min_u64 (pieces * 2, PIECES_MAX);
     next = same + min_u64 (end - same, difference->view.granularity * pieces);
-    if (same < next && map_range (l, same, next) == -1)
+    if (same < next && append_range (l, same, &next, end) == -1)
       return -1;
   }
   return 0;
