@@ -86,6 +86,25 @@ qcow2_each_snapshot (const struct layer *layer, qcow2_take_snapshot *take,
 
 /* --- The disk then ------------------------------------------------------ */
 
+/* An L1 table is made for the disk.  But for a snapshot that does not record
+ * the size the active disk counts, which may have grown since. */
+static int
+check_disk_size (const struct layer *layer,
+                 const struct qcow2_snapshot_entry *entry,
+                 struct vdisk_error *error)
+{
+  const struct qcow2 *qcow2 = layer->state;
+  const unsigned shift = qcow2->info.cluster_bits + qcow2->l2_bits;
+  const uint64_t needed = divide_up (entry->disk_size, UINT64_C (1) << shift);
+
+  if (entry->disk_size <= layer->size || needed <= entry->l1_size)
+    return 0;
+  return layer_error (layer, error, EINVAL, "snapshot at offset %" PRIu64
+                      ": L1 table of %" PRIu32 " entries, a disk of %" PRIu64
+                      " bytes needs %" PRIu64, entry->offset, entry->l1_size,
+                      entry->disk_size, needed);
+}
+
 static int
 check_l1_table (const struct layer *layer,
                 const struct qcow2_snapshot_entry *entry,
@@ -106,11 +125,7 @@ check_l1_table (const struct layer *layer,
                         "(%" PRIu64 " bytes)", entry->offset, size,
                         entry->l1_table_offset, layer->cluster_size,
                         layer->source->size);
-  if (entry->disk_size > INT64_MAX)
-    return layer_error (layer, error, EINVAL, "snapshot at offset %" PRIu64
-                        ": a disk of %" PRIu64 " bytes, must be less than "
-                        "2^63", entry->offset, entry->disk_size);
-  return 0;
+  return check_disk_size (layer, entry, error);
 }
 
 struct layer *
