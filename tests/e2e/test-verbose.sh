@@ -15,7 +15,9 @@ tells ()
     local regex lines=0 found
 
     for regex; do
-        found=$(tail -n +$((lines + 1)) stderr | grep -n -m 1 -E -- "$regex") ||
+        # (A pipe would fail where grep ends before tail does.)
+        found=$(grep -n -m 1 -E -- "$regex" \
+            <(tail -n +$((lines + 1)) stderr)) ||
             die "no '$regex' after line $lines: $(cat stderr)"
         lines=$((lines + ${found%%:*}))
     done
