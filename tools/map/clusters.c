@@ -14,7 +14,7 @@
  * blocks in which nothing was ever written.
  */
 
-#include "map/writer.h"
+#include "map/changed.h"
 
 struct state {
   unsigned bits;                /* log2 of the cluster size */
@@ -68,7 +68,7 @@ add_extent (struct map *map, const struct vdisk_extent *extent,
   struct state *state = map->state;
   uint64_t first, last;
 
-  if (extent->kind != VDISK_DATA && extent->kind != VDISK_PACKED)
+  if (!map_is_changed (map, extent))
     return;
   first = extent->offset >> state->bits;
   last = (map_extent_end (extent) - 1) >> state->bits;

@@ -3,7 +3,7 @@
  * more: is it data, zeros, or a hole.
  */
 
-#include "map/writer.h"
+#include "map/changed.h"
 
 /* Bytes with the same flags. */
 struct run {
@@ -36,7 +36,7 @@ add_extent (struct map *map, const struct vdisk_extent *extent,
             put_run *put, const char *separator)
 {
   struct state *state = map->state;
-  const unsigned type = vdisk_extent_nbd_flags (extent);
+  const unsigned type = map_nbd_flags (map, extent);
 
   if (state->run.length > 0 && type == state->run.type) {
     state->run.length += extent->length;

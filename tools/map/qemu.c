@@ -6,6 +6,10 @@
  * a QCOW2 or QED image is not; a hole of the host file under allocated
  * clusters is "data", and "zero" only in some images (see
  * vdisk_layer_qemu_finds_holes); disks end at a multiple of 512.
+ *
+ * QEMU has no differences.  They are as an overlay would be: what has not
+ * changed is not "present", in whatever format; and they end where the disk
+ * does.
  */
 
 #include "map/writer.h"
@@ -46,7 +50,7 @@ format_traits (const struct map *map, unsigned depth)
 {
   const char *format = vdisk_layer_format (map->vdisk, depth);
 
-  if (format == NULL)
+  if (format == NULL || vdisk_is_difference (map->vdisk))
     return 0;
   return strcmp (format, "raw") == 0 ? RAW
     : strcmp (format, "vhd") == 0 ? VHD : 0;
@@ -235,7 +239,7 @@ qemu_begin (struct map *map)
   for (i = 0; i < vdisk_layers (map->vdisk) && i < LAYERS_MAX; ++i)
     state->traits[i] = format_traits (map, i);
   state->end = vdisk_size (map->vdisk) & ~(uint64_t) (SECTOR_SIZE - 1);
-  if (traits_of (map, 0) & RAW)
+  if (vdisk_is_difference (map->vdisk) || traits_of (map, 0) & RAW)
     state->end = vdisk_size (map->vdisk);
   state->entry.start = map->start;
   out_text (&map->out, "[");
