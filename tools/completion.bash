@@ -5,8 +5,9 @@ _vdisk ()
 {
     local current=${COMP_WORDS[COMP_CWORD]} option=''
     local commands='check export help info map read_headers
-        read_headers_interval'
+        read_headers_interval views'
     local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share --timeout= -v --verbose --help'
+    local view='--view= --since= --since-format= --compare'
     local values='' options=''
 
     COMPREPLY=()
@@ -31,18 +32,21 @@ _vdisk ()
         option=''               # it takes a value only after '='
     fi
     case $option in
-        --format)         values='auto vhd vpc qcow2 qed raw' ;;
+        --format | --since-format)
+                          values='auto vhd vpc qcow2 qed raw' ;;
         --size)           values='auto current chs' ;;
         --sector-bitmaps) values='honour ignore' ;;
         --host-holes)     values='auto off' ;;
         --force-share)    values='true false' ;;
         --timeout)        values='auto' ;;
         --qemu-version)   values='7.2 10.0' ;;
+        --bit-order)      values='lsb msb' ;;
         -O | --output)
             case ${COMP_WORDS[1]} in
                 export) values='raw qcow2 vhd xva chunked' ;;
                 map) values='human qemu intervals clusters nbdinfo imageio
-                             nbd-extents svg blocks' ;;
+                             nbd-extents svg blocks nbdinfo-dirty
+                             imageio-dirty csi cbt cbt-base64 bitmap' ;;
                 *)   values='human json' ;;
             esac ;;
         --progress)       values='bar machine json none' ;;
@@ -67,7 +71,9 @@ _vdisk ()
             --block-size= --fixed --parent= --uuid= --round= --prefix= --checksum=
             --ova-xml=' ;;
         info)  options='--output= --chain' ;;
-        map)   options='--output= --start= --length= --totals --cluster-size= --qemu-version=' ;;
+        map)   options="--output= --start= --length= --totals --cluster-size=
+            --bit-order= --qemu-version= $view" ;;
+        views) options='--output=' ;;
     esac
     case $current in
         -*) mapfile -t COMPREPLY < <(compgen -W "$options $image" -- "$current")

@@ -44,7 +44,7 @@ offers "$formats" export --output =
 offers 'qcow2' export -c -O q
 offers "$dialects" map --output = ''
 offers "$dialects" map --output ''
-offers 'nbdinfo nbd-extents' map --output = nbd
+offers 'nbdinfo nbdinfo-dirty nbd-extents' map --output = nbd
 offers 'human json' info --output = ''
 offers 'true false' info --force-share = ''
 offers 'auto current chs' check --size ''
@@ -61,7 +61,7 @@ offers "$commands" help ''
 offers export help ex
 
 # Every option of the help is offered.
-for command in check export info map; do
+for command in check export info map views; do
     COMP_WORDS=(vdisk "$command" --)
     COMP_CWORD=2
     _vdisk

@@ -56,7 +56,7 @@ done
 
 # --- Wrong options
 
-usage "'json' is not a dialect: there are human, qemu, intervals, clusters, nbdinfo, imageio, nbd-extents, svg, blocks$" \
+usage "'json' is not a dialect: there are human, qemu, intervals, clusters, nbdinfo, imageio, nbd-extents, svg, blocks, nbdinfo-dirty, imageio-dirty, csi, cbt, cbt-base64, bitmap$" \
     map --output=json disk.qcow2
 usage 'not a power of two' map --output=clusters --cluster-size=65537 disk.qcow2
 usage 'at least 512' map --output=clusters --cluster-size=256 disk.qcow2
@@ -65,6 +65,10 @@ usage 'goes with' map --cluster-size=64k disk.qcow2
 usage 'neither 7.2 nor 10.0' map --output=qemu --qemu-version=8 disk.qcow2
 usage 'goes with' map --qemu-version=7.2 disk.qcow2
 usage 'goes with' map --totals --output=svg disk.qcow2
+usage "--bit-order: 'big' is neither lsb nor msb" \
+    map --output=bitmap --bit-order=big disk.qcow2
+usage 'goes with' map --output=cbt --bit-order=msb disk.qcow2
+usage 'goes with' map --output=cbt --cluster-size=4k disk.qcow2
 usage 'image is missing' map
 usage 'image is missing' read_headers
 usage 'only one image' map disk.qcow2 disk.qcow2
@@ -81,12 +85,13 @@ for command in map read_headers read_headers_interval; do
     head -n 1 help | grep -q "^Usage: vdisk $command \[OPTION\]... IMAGE$"
     grep -o '^ *--[a-z-]*' help | tr -d ' ' | sort > named
     case $command in
-        map) options='cluster-size help length output qemu-version start
-                      totals' ;;
+        map) options='bit-order cluster-size help length output qemu-version
+                      start totals' ;;
         *)   options='cluster-size help' ;;
     esac
-    for option in $options backing-dir cache-size force-share format \
-                           host-holes sector-bitmaps size timeout; do
+    for option in $options backing-dir cache-size compare force-share format \
+                           host-holes sector-bitmaps since since-format size \
+                           timeout view; do
         echo "--$option"
     done | sort > expected
     diff -u expected named || die "the help of $command"
@@ -97,7 +102,8 @@ for command in map read_headers read_headers_interval; do
     checked "help of $command"
 done
 for dialect in human qemu intervals clusters nbdinfo imageio nbd-extents \
-               svg blocks; do
+               svg blocks nbdinfo-dirty imageio-dirty csi cbt cbt-base64 \
+               bitmap; do
     "$VDISK" map --help | grep -q "^  $dialect " || die "help of $dialect"
 done
 for dialect in $("$VDISK" map --help | sed '1,/^Dialects/d' |
@@ -107,7 +113,8 @@ done
 
 # --- Every JSON is JSON
 
-for dialect in qemu intervals clusters nbdinfo imageio nbd-extents; do
+for dialect in qemu intervals clusters nbdinfo imageio nbd-extents \
+               nbdinfo-dirty imageio-dirty csi; do
     "$VDISK" map --output=$dialect disk.qcow2 | python3 -m json.tool \
         > /dev/null || die "$dialect"
 done

@@ -57,7 +57,7 @@ wrong 2 "vdisk info: --format=floppy: must be auto, vhd (or vpc), qcow2, qed or 
     info --format=floppy disk.qcow2
 wrong 2 "vdisk info: --output=jsn: must be human or json; did you mean 'json'?" \
     info --output=jsn disk.qcow2
-wrong 2 "vdisk map: --output: 'nbd-extent' is not a dialect: there are human, qemu, intervals, clusters, nbdinfo, imageio, nbd-extents, svg, blocks; did you mean 'nbd-extents'?" \
+wrong 2 "vdisk map: --output: 'nbd-extent' is not a dialect: there are human, qemu, intervals, clusters, nbdinfo, imageio, nbd-extents, svg, blocks, nbdinfo-dirty, imageio-dirty, csi, cbt, cbt-base64, bitmap; did you mean 'nbd-extents'?" \
     map --output=nbd-extent disk.qcow2
 wrong 2 "vdisk export: --output: 'qcow' is not raw, qcow2, vhd, xva or chunked; did you mean 'qcow2'?" \
     export -O qcow disk.qcow2 out
