@@ -21,6 +21,7 @@
 #include <nbdkit-plugin.h>
 
 #include "served.h"
+#include "since.h"
 #include "vdisk.h"
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
@@ -100,6 +101,7 @@ vdisk_unload (void)
     served_close (&serving, usual);
   vdisk_close (serving.vdisk);
   vdisk_options_free (options);
+  since_unload ();
   free (export_view);
   while (as_option_count > 0)
     free (as_options[--as_option_count]);
@@ -173,7 +175,10 @@ static int
 vdisk_config (const char *key, const char *value)
 {
   struct vdisk_error error;
+  const int taken = since_config (key, value);
 
+  if (taken != 0)
+    return taken == 1 ? 0 : -1;
   if (strcmp (key, "file") == 0) {
     if (filename) {
       nbdkit_error ("only one file can be served");
@@ -211,7 +216,7 @@ vdisk_config_complete (void)
     nbdkit_error ("as-options needs as=FORMAT");
     return -1;
   }
-  return 0;
+  return since_config_complete ();
 }
 
 #define CONFIG_HELP \
@@ -221,6 +226,10 @@ vdisk_config_complete (void)
   "export=<VIEW>          Serve this view of it alone: active, snapshot/NAME,\n" \
   "                       bitmap/NAME, layer/N, diff/VIEW..VIEW (default: all\n" \
   "                       of them, by the names of exports).\n" \
+  "since=<VIEW>|<FILE>    Serve only what has changed since that view, or since\n" \
+  "                       another image.\n" \
+  "since-format=<FORMAT>  The format of that image (default: auto).\n" \
+  "compare=true           Compare bytes where structures differ.\n" \
   "as=<FORMAT>            Serve not the disk, but the file that it would be\n" \
   "                       converted to: %s.\n" \
   "as-options=<NAME>=<VALUE>[,...]\n" \
@@ -256,17 +265,24 @@ make_config_help (void)
   snprintf (config_help, sizeof config_help, CONFIG_HELP, formats);
 }
 
-/* Open the image, or the one view of it that is to be served. */
+/* Open the image, or the one view or difference of it that is to be
+ * served. */
 static struct vdisk *
 open_image (struct vdisk_error *error)
 {
-  struct vdisk *image = vdisk_open (filename, options, error), *view;
+  struct vdisk *vdisk = vdisk_open (filename, options, error), *shown;
 
-  if (image == NULL || export_view == NULL)
-    return image;
-  view = vdisk_open_view (image, export_view, error);
-  vdisk_close (image);
-  return view;
+  if (vdisk && export_view) {
+    shown = vdisk_open_view (vdisk, export_view, error);
+    vdisk_close (vdisk);
+    vdisk = shown;
+  }
+  if (vdisk && since_is_set ()) {
+    shown = since_open (vdisk, options, error);
+    vdisk_close (vdisk);
+    vdisk = shown;
+  }
+  return vdisk;
 }
 
 static int
@@ -278,7 +294,7 @@ vdisk_get_ready (void)
                                     vdisk_debug_slow > 0
                                     ? vdisk_debug_slow : 0);
   serving = (struct serving) {
-    .vdisk = open_image (&error), .is_only = export_view,
+    .vdisk = open_image (&error), .is_only = export_view || since_is_set (),
     .as_format = as_format,
     .as_options = (const char *const *) as_options,
   };
@@ -318,6 +334,13 @@ describe_view (const struct vdisk_view *view, char *text, size_t size)
   }
 }
 
+/* No view's name says what another image is. */
+static const char *
+usual_name (void)
+{
+  return since_is_image () ? "" : vdisk_view_name (serving.vdisk);
+}
+
 static int
 add_export (void *opaque, const struct vdisk_view *view)
 {
@@ -337,7 +360,7 @@ vdisk_list_exports (int readonly, int is_tls, struct nbdkit_exports *exports)
   (void) readonly;
   (void) is_tls;
   if (serving.is_only)
-    return nbdkit_add_export (exports, vdisk_view_name (serving.vdisk), NULL);
+    return nbdkit_add_export (exports, usual_name (), NULL);
   if (vdisk_views (serving.vdisk, add_export, exports, &error) == 0)
     return 0;
   nbdkit_error ("%s", error.message);
@@ -349,7 +372,7 @@ vdisk_default_export (int readonly, int is_tls)
 {
   (void) readonly;
   (void) is_tls;
-  return nbdkit_strdup_intern (vdisk_view_name (serving.vdisk));
+  return nbdkit_strdup_intern (usual_name ());
 }
 
 /* --- Connections -------------------------------------------------------- */
@@ -391,6 +414,7 @@ vdisk_export_description (void *handle)
             served->output ? ", as " : "", served->output ? as_format : "",
             served == usual && !serving.is_only ? "" : ", ",
             served == usual && !serving.is_only ? ""
+            : since_is_image () ? "since another image"
             : vdisk_view_name (served->vdisk));
   return nbdkit_strdup_intern (text);
 }
