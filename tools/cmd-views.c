@@ -38,13 +38,29 @@ static const char help[] =
 
 /* --- JSON --------------------------------------------------------------- */
 
+/* What is asked for, and what is known of it. */
+struct listing {
+  bool only_bitmaps;
+  json_t *views;
+};
+
+static bool
+is_listed (const struct listing *listing, const struct vdisk_view *view)
+{
+  return !listing->only_bitmaps || view->kind == VDISK_VIEW_BITMAP;
+}
+
 static int
 add_view (void *opaque, const struct vdisk_view *view)
 {
-  json_t *object = json_pack ("{s:s, s:s, s:I}", "name", view->name, "kind",
-                              kind_name (view->kind), "size",
-                              (json_int_t) view->size);
+  const struct listing *listing = opaque;
+  json_t *object;
 
+  if (!is_listed (listing, view))
+    return 0;
+  object = json_pack ("{s:s, s:s, s:I}", "name", view->name, "kind",
+                      kind_name (view->kind), "size",
+                      (json_int_t) view->size);
   if (view->kind == VDISK_VIEW_SNAPSHOT) {
     json_object_set_new (object, "id", json_string (view->id));
     json_object_set_new (object, "date-sec", json_integer (view->date_sec));
@@ -60,20 +76,22 @@ add_view (void *opaque, const struct vdisk_view *view)
     json_object_set_new (object, "depth", json_integer (view->depth));
   if (view->problem)
     json_object_set_new (object, "problem", json_string (view->problem));
-  return json_array_append_new (opaque, object) == -1;
+  return json_array_append_new (listing->views, object) == -1;
 }
 
 static int
-print_json (struct vdisk *vdisk, struct vdisk_error *error)
+print_json (struct vdisk *vdisk, struct listing *listing,
+            struct vdisk_error *error)
 {
-  json_t *views = json_array ();
-  const int r = vdisk_views (vdisk, add_view, views, error);
+  int r;
 
+  listing->views = json_array ();
+  r = vdisk_views (vdisk, add_view, listing, error);
   if (r == 0) {
-    json_dumpf (views, stdout, JSON_INDENT (4));
+    json_dumpf (listing->views, stdout, JSON_INDENT (4));
     putchar ('\n');
   }
-  json_decref (views);
+  json_decref (listing->views);
   return r;
 }
 
@@ -97,7 +115,8 @@ print_view (void *opaque, const struct vdisk_view *view)
 {
   char size[HUMAN_SIZE_MAX];
 
-  (void) opaque;
+  if (!is_listed (opaque, view))
+    return 0;
   printf ("%-32s %10s", view->name, human_size (view->size, size));
   if (view->kind == VDISK_VIEW_SNAPSHOT)
     print_date (view);
@@ -110,15 +129,17 @@ print_view (void *opaque, const struct vdisk_view *view)
 }
 
 static int
-list_views (const struct report_request *request)
+list (const struct report_request *request, bool only_bitmaps)
 {
+  struct listing listing = { .only_bitmaps = only_bitmaps };
   struct vdisk_error error;
   struct vdisk *vdisk = vdisk_open (request->path, request->options, &error);
   int r = -1;
 
   if (vdisk)
-    r = request->output == OUTPUT_JSON ? print_json (vdisk, &error)
-      : vdisk_views (vdisk, print_view, NULL, &error);
+    r = request->output == OUTPUT_JSON
+      ? print_json (vdisk, &listing, &error)
+      : vdisk_views (vdisk, print_view, &listing, &error);
   vdisk_close (vdisk);
   if (r == -1)
     complain ("%s", error.message);
@@ -126,10 +147,28 @@ list_views (const struct report_request *request)
 }
 
 static int
-run_views (int argc, char **argv)
+list_all (const struct report_request *request)
+{
+  return list (request, false);
+}
+
+static int
+list_bitmaps (const struct report_request *request)
+{
+  return list (request, true);
+}
+
+int
+views_list_bitmaps (int argc, char **argv)
 {
   return report_request_run (argc, argv, NULL, help, STATUS_USAGE,
-                             list_views);
+                             list_bitmaps);
+}
+
+static int
+run_views (int argc, char **argv)
+{
+  return report_request_run (argc, argv, NULL, help, STATUS_USAGE, list_all);
 }
 
 const struct command command_views = {

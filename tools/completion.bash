@@ -4,7 +4,7 @@
 _vdisk ()
 {
     local current=${COMP_WORDS[COMP_CWORD]} option=''
-    local commands='check export help info map read_headers
+    local commands='bitmap check export help info map read_headers
         read_headers_interval views'
     local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share --timeout= -v --verbose --help'
     local view='--view= --since= --since-format= --compare'
@@ -44,7 +44,7 @@ _vdisk ()
         -O | --output)
             case ${COMP_WORDS[1]} in
                 export) values='raw qcow2 vhd xva chunked' ;;
-                map) values='human qemu intervals clusters nbdinfo imageio
+                map | bitmap) values='human qemu intervals clusters nbdinfo imageio
                              nbd-extents svg blocks nbdinfo-dirty
                              imageio-dirty csi cbt cbt-base64 bitmap' ;;
                 *)   values='human json' ;;
@@ -62,6 +62,8 @@ _vdisk ()
     fi
 
     case ${COMP_WORDS[1]} in
+        bitmap) options='--output= --merge= --start= --length= --totals
+            --cluster-size= --bit-order=' ;;
         check) options='--output= --all' ;;
         export) options='--output= -O --measure --detect-zeroes --no-flush
             --range= --shard= --resume --manifest= --verify=

@@ -14,6 +14,7 @@
 #include "util/suggestion.h"
 
 static const struct command *const commands[] = {
+  &command_bitmap,
   &command_check,
   &command_export,
   &command_info,

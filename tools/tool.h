@@ -26,6 +26,7 @@ struct command {
   int (*run) (int argc, char **argv);
 };
 
+extern const struct command command_bitmap;
 extern const struct command command_check;
 extern const struct command command_export;
 extern const struct command command_info;
@@ -33,6 +34,9 @@ extern const struct command command_map;
 extern const struct command command_read_headers;
 extern const struct command command_read_headers_interval;
 extern const struct command command_views;
+
+/* 'vdisk views' of bitmaps alone. */
+int views_list_bitmaps (int argc, char **argv);
 
 /* Print "vdisk: ..." on standard error, with a newline. */
 void complain (const char *format, ...)

@@ -61,7 +61,7 @@ offers "$commands" help ''
 offers export help ex
 
 # Every option of the help is offered.
-for command in check export info map views; do
+for command in bitmap check export info map views; do
     COMP_WORDS=(vdisk "$command" --)
     COMP_CWORD=2
     _vdisk
