@@ -240,7 +240,9 @@ check_path (const struct report_request *request)
 static int
 run_check (int argc, char **argv)
 {
-  return report_request_run (argc, argv, "all", help, STATUS_ERROR, check_path);
+  return report_request_run (argc, argv, "all", help, STATUS_ERROR,
+                             "a check is of the whole image, with its "
+                             "snapshots and bitmaps", check_path);
 }
 
 const struct command command_check = {

@@ -21,6 +21,7 @@ static const char help[] =
   REPORT_OPTIONS_HELP
   "                          'qemu-img info'\n"
   "  --chain                 the images it is based on as well, top first\n"
+  "  --view=VIEW             the size of this view; see 'vdisk views'\n"
   "  --help                  this text\n\n"
   IMAGE_OPTIONS_HELP;
 
@@ -158,9 +159,29 @@ print_human (const json_t *documents)
   return STATUS_OK;
 }
 
+/* The disk is that of a view. */
 static int
-info (struct vdisk *vdisk, enum output output, bool chain)
+set_view (json_t *document, struct vdisk *vdisk, const char *name)
 {
+  struct vdisk_error error;
+  struct vdisk *view = vdisk_open_view (vdisk, name, &error);
+
+  if (view == NULL) {
+    complain ("%s", error.message);
+    return -1;
+  }
+  json_object_set_new (document, "virtual-size",
+                       json_integer (vdisk_size (view)));
+  json_object_set_new (document, "view",
+                       json_string (vdisk_view_name (view)));
+  vdisk_close (view);
+  return 0;
+}
+
+static int
+info (struct vdisk *vdisk, const struct report_request *request)
+{
+  const bool chain = request->flag;
   unsigned depth, layers = chain ? vdisk_layers (vdisk) : 1;
   json_t *documents = json_array ();
   int status = STATUS_ERROR;
@@ -168,7 +189,10 @@ info (struct vdisk *vdisk, enum output output, bool chain)
   for (depth = 0; depth < layers; ++depth)
     if (json_array_append_new (documents, describe (vdisk, depth)) == -1)
       goto out;
-  status = output == OUTPUT_JSON ? print_json (documents, chain)
+  if (request->view && set_view (json_array_get (documents, 0), vdisk,
+                                 request->view) == -1)
+    goto out;
+  status = request->output == OUTPUT_JSON ? print_json (documents, chain)
     : print_human (documents);
 
  out:
@@ -183,14 +207,15 @@ info_path (const struct report_request *request)
   struct vdisk *vdisk;
   int status;
 
-  vdisk = request->flag
+  /* A view needs what the image is based on. */
+  vdisk = request->flag || request->view
     ? vdisk_open (request->path, request->options, &error)
     : vdisk_inspect (request->path, request->options, &error);
   if (vdisk == NULL) {
     complain ("%s", error.message);
     return STATUS_ERROR;
   }
-  status = info (vdisk, request->output, request->flag);
+  status = info (vdisk, request);
   vdisk_close (vdisk);
   return status;
 }
@@ -199,7 +224,7 @@ static int
 run_info (int argc, char **argv)
 {
   return report_request_run (argc, argv, "chain", help, STATUS_USAGE,
-                             info_path);
+                             NULL, info_path);
 }
 
 const struct command command_info = {

@@ -128,6 +128,8 @@ print_view (void *opaque, const struct vdisk_view *view)
   return 0;
 }
 
+static const char no_view[] = "what an image has is listed, not a view";
+
 static int
 list (const struct report_request *request, bool only_bitmaps)
 {
@@ -162,13 +164,14 @@ int
 views_list_bitmaps (int argc, char **argv)
 {
   return report_request_run (argc, argv, NULL, help, STATUS_USAGE,
-                             list_bitmaps);
+                             no_view, list_bitmaps);
 }
 
 static int
 run_views (int argc, char **argv)
 {
-  return report_request_run (argc, argv, NULL, help, STATUS_USAGE, list_all);
+  return report_request_run (argc, argv, NULL, help, STATUS_USAGE,
+                             no_view, list_all);
 }
 
 const struct command command_views = {

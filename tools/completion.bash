@@ -72,7 +72,7 @@ _vdisk ()
             --backing-format= -c --compression= --compression-level=
             --block-size= --fixed --parent= --uuid= --round= --prefix= --checksum=
             --ova-xml=' ;;
-        info)  options='--output= --chain' ;;
+        info)  options='--output= --chain --view=' ;;
         map)   options="--output= --start= --length= --totals --cluster-size=
             --bit-order= --qemu-version= $view" ;;
         views) options='--output=' ;;

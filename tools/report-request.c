@@ -10,7 +10,12 @@
 #include "tool.h"
 #include "util/suggestion.h"
 
-enum { OPTION_OUTPUT = OPTION_COMMAND, OPTION_FLAG, OPTION_HELP };
+enum {
+  OPTION_OUTPUT = OPTION_COMMAND,
+  OPTION_FLAG,
+  OPTION_VIEW,
+  OPTION_HELP,
+};
 
 static bool
 take_output (struct report_request *request, const char *command)
@@ -37,6 +42,7 @@ take_options (struct report_request *request, int argc, char **argv,
 {
   const struct option longopts[] = {
     { "output", required_argument, NULL, OPTION_OUTPUT },
+    { "view", required_argument, NULL, OPTION_VIEW },
     { "help", no_argument, NULL, OPTION_HELP },
     IMAGE_OPTIONS,
     /* It may be NULL, and so the end. */
@@ -56,6 +62,9 @@ take_options (struct report_request *request, int argc, char **argv,
     case OPTION_FLAG:
       request->flag = true;
       break;
+    case OPTION_VIEW:
+      request->view = optarg;
+      break;
     case OPTION_HELP:
       *wants_help = true;
       return true;
@@ -74,6 +83,7 @@ take_options (struct report_request *request, int argc, char **argv,
 int
 report_request_run (int argc, char **argv, const char *flag,
                     const char *help, int usage_status,
+                    const char *no_view,
                     int (*run) (const struct report_request *request))
 {
   struct report_request request = { .options = image_options_new () };
@@ -85,6 +95,8 @@ report_request_run (int argc, char **argv, const char *flag,
       fputs (help, stdout);
       status = STATUS_OK;
     }
+    else if (request.view && no_view)
+      usage_error (argv[0], "--view: %s", no_view);
     else if (argc - optind != 1)
       usage_error (argv[0], argc == optind ? "an image is missing"
                    : "there can be only one image");

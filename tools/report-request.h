@@ -17,6 +17,7 @@ struct report_request {
   const char *path;             /* of the image */
   enum output output;
   bool flag;                    /* the command's own option was given */
+  const char *view;             /* NULL: active */
   struct vdisk_options *options;
 };
 
@@ -28,9 +29,11 @@ struct report_request {
 /* Take the command line of a command with '--output', '--help' (which
  * prints 'help') and one option of its own called 'flag' (NULL: none), carry the
  * request out with 'run', and return the status to exit with, which is
- * 'usage_status' if the command line is wrong. */
+ * 'usage_status' if the command line is wrong.  'no_view' is why it takes no
+ * '--view'; NULL: it does. */
 int report_request_run (int argc, char **argv, const char *flag,
                         const char *help, int usage_status,
+                        const char *no_view,
                         int (*run) (const struct report_request *request));
 
 #endif /* VDISK_REPORT_REQUEST_H */
