@@ -26,7 +26,10 @@ close_disks (struct export *export)
     vdisk_close (export->disks[i]);
   free (export->disks);
   free (export->prefixes);
-  vdisk_close (export->base);
+  vdisk_close (export->changed);
+  if (export->base != export->since)
+    vdisk_close (export->base);
+  vdisk_close (export->since);
 }
 
 static struct vdisk *
@@ -34,6 +37,20 @@ open_disk (const char *name, const struct vdisk_options *options)
 {
   struct vdisk_error error;
   struct vdisk *disk = vdisk_open (name, options, &error);
+
+  if (disk == NULL)
+    complain ("%s", error.message);
+  return disk;
+}
+
+/* The view of it that is asked for. */
+static struct vdisk *
+open_source (const struct export_request *request, const char *name)
+{
+  const struct view_options shown = { .view = request->view.view };
+  struct vdisk_error error;
+  struct vdisk *disk = view_options_open (&shown, name,
+                                          request->image_options, &error);
 
   if (disk == NULL)
     complain ("%s", error.message);
@@ -80,6 +97,54 @@ open_base (struct export_request *request, struct export *export)
   return true;
 }
 
+/* Is what the disk was a file of its own, and no view of the same image? */
+static bool
+is_other_file (const struct export *export)
+{
+  return strcmp (vdisk_view_name (export->since), "active") == 0 &&
+    strcmp (vdisk_layer_file (export->since, 0),
+            vdisk_layer_file (export->disks[0], 0)) != 0;
+}
+
+/* Where nobody says what format the backing file has, it is that file. */
+static bool
+find_backing_format (struct export_options *options,
+                     const struct export *export)
+{
+  if (options->backing == NULL || options->backing_format)
+    return true;
+  if (is_other_file (export)) {
+    options->backing_format =
+      qemu_format (vdisk_layer_format (export->since, 0));
+    return true;
+  }
+  complain ("--backing: --since tells nothing of the format of '%s': say it "
+            "with --backing-format", options->backing);
+  return false;
+}
+
+/* What is left of the image's options is that of the last that is opened. */
+static bool
+open_since (struct export_request *request, struct export *export)
+{
+  struct vdisk *disk = export->disks[0];
+  struct vdisk_error error;
+
+  export->since = view_options_open_since (&request->view, disk,
+                                           request->image_options, &error);
+  if (export->since)
+    export->changed = view_options_compare (&request->view, export->since,
+                                            disk, &error);
+  if (export->changed == NULL) {
+    complain ("%s", error.message);
+    return false;
+  }
+  if (request->base)
+    return open_base (request, export);
+  export->base = export->since;
+  return find_backing_format (&request->options, export);
+}
+
 static bool
 open_disks (struct export_request *request, struct export *export)
 {
@@ -94,12 +159,13 @@ open_disks (struct export_request *request, struct export *export)
   }
   for (i = 0; i < request->source_count; ++i) {
     export->prefixes[i] = request->sources[i].prefix;
-    export->disks[i] = open_disk (request->sources[i].name,
-                                  request->image_options);
+    export->disks[i] = open_source (request, request->sources[i].name);
     if (export->disks[i] == NULL)
       return false;
     export->disk_count++;
   }
+  if (request->view.since)
+    return open_since (request, export);
   return request->base == NULL || open_base (request, export);
 }
 

@@ -66,6 +66,7 @@ _vdisk ()
             --cluster-size= --bit-order=' ;;
         check) options='--output= --all' ;;
         export) options='--output= -O --measure --detect-zeroes --no-flush
+            --view= --since= --since-format= --compare --apply
             --range= --shard= --resume --manifest= --verify=
             --threads= --progress= --prealloc --cluster-size= --refcount-bits=
             --data-file= --data-file-raw= --diff= --diff-format= --backing=

@@ -25,11 +25,11 @@ is_image (const char *name)
   return vdisk_is_uri (name) || access (name, F_OK) == 0;
 }
 
-/* Open what is compared with: a view of the image or, if it has none by that
- * name, another image. */
-static struct vdisk *
-open_since (const struct view_options *view, struct vdisk *vdisk,
-            struct vdisk_options *options, struct vdisk_error *error)
+struct vdisk *
+view_options_open_since (const struct view_options *view,
+                         struct vdisk *vdisk,
+                         struct vdisk_options *options,
+                         struct vdisk_error *error)
 {
   struct vdisk *since = NULL;
 
@@ -44,17 +44,23 @@ open_since (const struct view_options *view, struct vdisk *vdisk,
   return vdisk_open (view->since, options, error);
 }
 
+struct vdisk *
+view_options_compare (const struct view_options *view, struct vdisk *since,
+                      struct vdisk *vdisk, struct vdisk_error *error)
+{
+  return vdisk_open_difference (since, vdisk, view->compare
+                                ? VDISK_DIFFERENCE_COMPARE : 0, error);
+}
+
 static struct vdisk *
 open_difference (const struct view_options *view, struct vdisk *vdisk,
                  struct vdisk_options *options, struct vdisk_error *error)
 {
-  struct vdisk *since = open_since (view, vdisk, options, error);
+  struct vdisk *since = view_options_open_since (view, vdisk, options, error);
   struct vdisk *difference = NULL;
 
   if (since)
-    difference = vdisk_open_difference (since, vdisk, view->compare
-                                        ? VDISK_DIFFERENCE_COMPARE : 0,
-                                        error);
+    difference = view_options_compare (view, since, vdisk, error);
   vdisk_close (since);
   return difference;
 }

@@ -47,4 +47,15 @@ struct vdisk *view_options_open (const struct view_options *view,
                                  struct vdisk_options *options,
                                  struct vdisk_error *error);
 
+/* For a command that needs more of it: open what an open view is compared
+ * with, a view of the same image or, if it has none by that name, another
+ * image; and their difference. */
+struct vdisk *view_options_open_since (const struct view_options *view,
+                                       struct vdisk *vdisk,
+                                       struct vdisk_options *options,
+                                       struct vdisk_error *error);
+struct vdisk *view_options_compare (const struct view_options *view,
+                                    struct vdisk *since, struct vdisk *vdisk,
+                                    struct vdisk_error *error);
+
 #endif /* VDISK_VIEW_OPTIONS_H */

@@ -79,6 +79,7 @@ awk 'length > 80 { exit 1 }' help || die "the help is too wide"
 grep -oE '^ *(-[A-Za-z], )?--[a-z-]+' help | grep -oE -- '--[a-z-]+' |
     sort > named
 sort > expected << 'END'
+--apply
 --backing
 --backing-dir
 --backing-format
@@ -86,6 +87,7 @@ sort > expected << 'END'
 --cache-size
 --checksum
 --cluster-size
+--compare
 --compression
 --compression-level
 --data-file
@@ -113,12 +115,15 @@ sort > expected << 'END'
 --round
 --sector-bitmaps
 --shard
+--since
+--since-format
 --size
 --threads
 --timeout
 --uuid
 --verbose
 --verify
+--view
 END
 diff -u expected named || die "the help names other options"
 checked "the help names the options"

@@ -20,6 +20,7 @@ fill ()
 
 qemu-img create -q -f qcow2 disk.qcow2 4G
 fill disk.qcow2 qcow2
+qemu-img snapshot -c monday disk.qcow2
 qemu-io -f qcow2 -c 'write -q -z 1048704k 1M' disk.qcow2
 qemu-img create -q -f vpc -o force_size=on disk.vhd 4G
 fill disk.vhd vpc

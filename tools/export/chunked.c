@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* XenServer's import protocol: a copy of an output, but where zeros are left
- * out of chunks of a disk.
+ * out of chunks of a disk, or all that has not changed.
  */
 
 #include "export/export.h"
@@ -72,6 +72,21 @@ make_chunks (void *opaque, struct piece *piece, struct vdisk_error *error)
 }
 
 static int
+make_chunk (void *opaque, struct piece *piece, struct vdisk_error *error)
+{
+  const struct export *export = opaque;
+  const struct range *range = &piece->ranges[0];
+  const struct chunk_header header = {
+    .offset = to_le64 (range->offset), .length = to_le32 (range->length),
+  };
+
+  memcpy (piece->buffer, &header, sizeof header);
+  piece->size = sizeof header + range->length;
+  return vdisk_pread (export->disks[0], piece->buffer + sizeof header,
+                      range->length, range->offset, error);
+}
+
+static int
 put_chunk (void *opaque, struct piece *piece, struct vdisk_error *error)
 {
   struct export *export = opaque;
@@ -82,13 +97,15 @@ put_chunk (void *opaque, struct piece *piece, struct vdisk_error *error)
   return 0;
 }
 
+/* Write what is made of all pieces: chunks without zeros, or of what has
+ * changed, if that is zeros, too. */
 static int
-write_without_zeros (struct export *export, struct vdisk_error *error)
+write_pieces (struct export *export, struct vdisk_error *error)
 {
-  static const struct pipeline_ops ops = {
+  const struct pipeline_ops ops = {
     .piece_length = CHUNK_LENGTH_MAX, .one_range = true,
     .buffer_size = sizeof (struct chunk_header) + 2 * CHUNK_LENGTH_MAX,
-    .work = make_chunks, .write = put_chunk,
+    .work = export->changed ? make_chunk : make_chunks, .write = put_chunk,
   };
   const struct chunk_header end = { 0 };
   struct units units;
@@ -105,7 +122,10 @@ write_without_zeros (struct export *export, struct vdisk_error *error)
 static bool
 chunked_units (const struct export *export, size_t i, struct units *units)
 {
-  *units = (struct units) { .disk = export->disks[i], .size = GRAIN };
+  *units = (struct units) {
+    .disk = export->disks[i], .size = GRAIN,
+    .difference = export->difference, .zeros_are_data = true,
+  };
   return true;
 }
 
@@ -115,11 +135,44 @@ chunked_is_size_unknown (const struct export_options *options)
   return options->detect_zeroes;
 }
 
+/* A run becomes chunks of the greatest length, and what is left. */
+static int
+count_chunks (void *opaque, const struct unit_run *run,
+              struct vdisk_error *error)
+{
+  struct export *export = opaque;
+  struct units units;
+  uint64_t length;
+
+  (void) error;
+  export->exporter->units (export, 0, &units);
+  length = unit_run_length (&units, run);
+  export->total += length;
+  export->size += length + divide_up (length, CHUNK_LENGTH_MAX) *
+    sizeof (struct chunk_header);
+  return 0;
+}
+
+static int
+chunked_plan (struct export *export, struct vdisk_error *error)
+{
+  struct vdisk_changes changes;
+  struct units units;
+
+  if (export->changed == NULL)
+    return outputs_plan (export, error);
+  if (export_find_changes (export, &changes, error) == -1)
+    return -1;
+  export->exporter->units (export, 0, &units);
+  export->size = sizeof (struct chunk_header);
+  return units_walk (&units, count_chunks, export, error);
+}
+
 static int
 chunked_write (struct export *export, struct vdisk_error *error)
 {
-  return export->options->detect_zeroes
-    ? write_without_zeros (export, error) : outputs_write (export, error);
+  return export->options->detect_zeroes || export->changed
+    ? write_pieces (export, error) : outputs_write (export, error);
 }
 
 const struct exporter exporter_chunked = {
@@ -127,6 +180,6 @@ const struct exporter exporter_chunked = {
   .help = "XenServer's import protocol: pieces with their offsets",
   .units = chunked_units,
   .is_size_unknown = chunked_is_size_unknown,
-  .plan = outputs_plan,
+  .plan = chunked_plan,
   .write = chunked_write,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Comparing two disks.  The caller's thread walks both maps and finds the
- * units whose bytes have to be compared; threads do that.
+/* Comparing two disks, unless the library has done it.  The caller's thread
+ * walks both maps and finds the units whose bytes have to be compared; threads
+ * do that.
  */
 
 #include "export/difference.h"
@@ -22,6 +23,7 @@
 struct difference {
   uint64_t disk_size;           /* whole sectors: what formats that have
                                    nothing smaller show of the disk */
+  uint64_t shown_size;          /* and to the byte */
   uint64_t unit_size, count;
   uint64_t *changed, *zeros;    /* bits: memory of zeros that the kernel
                                    provides where a bit is set */
@@ -224,6 +226,7 @@ allocate (uint64_t disk_size, uint64_t unit_size)
   if (difference == NULL)
     return NULL;
   difference->disk_size = round_up (disk_size, SECTOR);
+  difference->shown_size = disk_size;
   difference->unit_size = unit_size;
   difference->count = count;
   difference->changed = calloc (words, sizeof *difference->changed);
@@ -259,6 +262,96 @@ difference_new (struct vdisk *disk, struct vdisk *base, uint64_t unit_size,
   if (r == 0)
     return comparison.difference;
   difference_free (comparison.difference);
+  return NULL;
+}
+
+/* --- What the library knows -------------------------------------------- */
+
+/* Taking extents of a difference, in their order. */
+struct noting {
+  struct difference *difference;
+  uint64_t known;
+  uint64_t zeros_start, zeros_end;      /* the last run of zeros */
+  struct vdisk_error *error;
+};
+
+static void
+set_bits (uint64_t *bits, uint64_t first, uint64_t end)
+{
+  for (; first < end; ++first)
+    if (first % 64 == 0 && end - first >= 64) {
+      bits[first / 64] = UINT64_MAX;
+      first += 63;
+    }
+    else
+      set_bit (bits, first);
+}
+
+static void
+note_changed (const struct noting *noting, uint64_t offset, uint64_t end)
+{
+  struct difference *difference = noting->difference;
+
+  set_bits (difference->changed, offset / difference->unit_size,
+            divide_up (end, difference->unit_size));
+}
+
+/* Units are zeros from the first whole one of a run. */
+static void
+note_zeros (struct noting *noting, uint64_t offset, uint64_t end)
+{
+  struct difference *difference = noting->difference;
+  const uint64_t unit_size = difference->unit_size;
+  uint64_t first;
+
+  note_changed (noting, offset, end);
+  if (offset != noting->zeros_end || noting->zeros_start == noting->zeros_end)
+    noting->zeros_start = offset;
+  noting->zeros_end = end;
+  first = max_u64 (divide_up (noting->zeros_start, unit_size),
+                   offset / unit_size);
+  set_bits (difference->zeros, first, end == difference->shown_size
+            ? difference->count : end / unit_size);
+}
+
+static int
+note_extent (void *opaque, const struct vdisk_extent *extent)
+{
+  struct noting *noting = opaque;
+  const uint64_t end = extent->offset + extent->length;
+
+  if (interrupt_check (noting->error) == -1)
+    return -1;
+  if (extent->kind == VDISK_ZERO)
+    note_zeros (noting, extent->offset, end);
+  else if (extent->kind != VDISK_HOLE)
+    note_changed (noting, extent->offset, end);
+  else if (end > noting->known)
+    note_zeros (noting, max_u64 (extent->offset, noting->known), end);
+  return 0;
+}
+
+struct difference *
+difference_of_view (struct vdisk *changed, uint64_t unit_size,
+                    uint64_t known, struct vdisk_error *error)
+{
+  const uint64_t size = vdisk_size (changed);
+  struct vdisk_error interrupted = { 0 };
+  struct noting noting = {
+    .difference = allocate (size, unit_size), .known = known,
+    .error = &interrupted,
+  };
+
+  if (noting.difference == NULL) {
+    error_no_memory (error, "comparing");
+    return NULL;
+  }
+  if (vdisk_extents (changed, 0, size, note_extent, &noting, error) == 0) {
+    if (interrupted.errnum == 0)
+      return noting.difference;
+    *error = interrupted;
+  }
+  difference_free (noting.difference);
   return NULL;
 }
 

@@ -21,6 +21,14 @@ struct difference *difference_new (struct vdisk *disk, struct vdisk *base,
                                    uint64_t unit_size, unsigned threads,
                                    struct vdisk_error *error);
 
+/* The same from a difference of the library's, of which nothing is read.  A
+ * unit that has changed in part is one of data, unless all of it has become
+ * zeros.  What was from 'known' on is unknown: it is all taken to have
+ * changed. */
+struct difference *difference_of_view (struct vdisk *changed,
+                                       uint64_t unit_size, uint64_t known,
+                                       struct vdisk_error *error);
+
 /* Accepts NULL. */
 void difference_free (struct difference *difference);
 

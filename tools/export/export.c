@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/error.h"
 #include "export/difference.h"
@@ -61,7 +62,9 @@ write_to_sink (struct export *export, struct vdisk_error *error)
   if (!export->sink->has_begun)
     return error_set (error, why.errnum, "%s", error_raw (&why));
   return error_set (error, why.errnum, "%s, after %" PRIu64 " of %" PRIu64
-                    " bytes", error_raw (&why), export->done, export->total);
+                    " bytes%s", error_raw (&why), export->done, export->total,
+                    export->options->apply ? ": it is partly as it was until "
+                    "the same is done again" : "");
 }
 
 /* Nothing that is read may be what is written to. */
@@ -81,6 +84,9 @@ check_apart (const struct export *export, struct vdisk_error *error)
   if (export->base &&
       sink_check_apart_from_disk (export->sink, export->base, error) == -1)
     return -1;
+  if (export->since &&
+      sink_check_apart_from_disk (export->sink, export->since, error) == -1)
+    return -1;
   if (data_file &&
       sink_check_recorded (export->sink, export->destination, data_file,
                            options->data_file ? "data-file"
@@ -89,9 +95,24 @@ check_apart (const struct export *export, struct vdisk_error *error)
   return ova_xml ? sink_check_apart (export->sink, ova_xml, error) : 0;
 }
 
+/* What is changed in place is there: it is not made. */
+static int
+check_exists (const struct export *export, struct vdisk_error *error)
+{
+  const char *path = export->destination;
+
+  if (!export->options->apply || vdisk_is_uri (path) ||
+      strcmp (path, "-") == 0 || access (path, F_OK) == 0)
+    return 0;
+  return error_set (error, errno, "%s: what --apply is to change: %s", path,
+                    strerror (errno));
+}
+
 struct sink *
 export_open_sink (struct export *export, struct vdisk_error *error)
 {
+  if (check_exists (export, error) == -1)
+    return NULL;
   export->sink = sink_open (export->destination, error);
   if (export->sink == NULL)
     return NULL;
@@ -139,9 +160,10 @@ export_find_changes (struct export *export, struct vdisk_changes *changes,
 
   export->exporter->units (export, 0, &units);
   if (export->difference == NULL)
-    export->difference = difference_new (units.disk, export->base,
-                                         units.size, export->options->threads,
-                                         error);
+    export->difference = export->changed
+      ? difference_of_view (export->changed, units.size, UINT64_MAX, error)
+      : difference_new (units.disk, export->base, units.size,
+                        export->options->threads, error);
   if (export->difference == NULL)
     return -1;
   *changes = difference_changes (export->difference);

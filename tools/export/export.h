@@ -28,6 +28,7 @@ struct export_options {
   bool no_flush;                /* to stable storage at the end */
 
   bool preallocate;             /* raw */
+  bool apply;                   /* what has changed, in place */
 
   uint64_t cluster_size;        /* qcow2 */
   uint64_t refcount_bits;
@@ -57,6 +58,9 @@ struct export {
   const char **prefixes;        /* of xva, in string order */
   size_t disk_count;            /* 1, but for xva */
   struct vdisk *base;           /* write only what differs; or NULL */
+  struct vdisk *since;          /* what the disk was, if that is asked for:
+                                   the base, unless that has another form */
+  struct vdisk *changed;        /* the difference between the two */
 
   /* Made by the plan. */
   uint64_t size;                /* of the output */

@@ -274,6 +274,15 @@ const struct export_option export_option_table[] = {
     .help = "print how many bytes it will have, and\nwrite nothing" },
   { "detect-zeroes", .take = take_flag, AT (options.detect_zeroes),
     .help = "leave out data that is all zeros" },
+  { "view", 0, "VIEW", .take = take_name, AT (view.view),
+    .help = "what of SOURCE: active (default),\nsnapshot/NAME, "
+            "bitmap/NAME, layer/N,\ndiff/VIEW..VIEW" },
+  { "since", 0, "VIEW|FILE", .take = take_name, AT (view.since),
+    .help = "only what has changed since that view, or\nanother image" },
+  { "since-format", 0, "FORMAT", .take = take_name, AT (view.since_format),
+    .help = "of that file (default: auto)" },
+  { "compare", .take = take_flag, AT (view.compare),
+    .help = "compare bytes where structures differ" },
   { "range", 0, "A-B", .take = take_range,
     .help = "only the bytes A to B of the output" },
   { "shard", 0, "K/N", .take = take_shard,
@@ -300,6 +309,10 @@ const struct export_option export_option_table[] = {
   { "prealloc", .exporter = &exporter_raw, .take = take_flag,
     AT (options.preallocate),
     .help = "allocate all of the file's space first" },
+  { "apply", .exporter = &exporter_raw, .take = take_flag,
+    AT (options.apply),
+    .help = "with --since: change DEST, which has what\n"
+            "was then, in place" },
 
   { "cluster-size", 0, "N", QCOW2, .take = take_power,
     AT (options.cluster_size), .min = 512, .max = 2 << 20, .is_output = true,

@@ -7,6 +7,7 @@
 #include "export/export.h"
 
 #include "util/error.h"
+#include "export/apply.h"
 #include "export/raw.h"
 #include "util/align.h"
 #include "util/iszero.h"
@@ -79,6 +80,15 @@ write_but_zeros (struct sink *sink, const uint8_t *bytes, uint64_t start,
   return r;
 }
 
+int
+raw_write_bytes (struct export *export, const uint8_t *bytes, size_t count,
+                 uint64_t offset, struct vdisk_error *error)
+{
+  return export->options->detect_zeroes
+    ? write_but_zeros (export->sink, bytes, offset, offset + count, error)
+    : sink_write (export->sink, bytes, count, offset, error);
+}
+
 /* Copy the data that was found. */
 static int
 copy_found (struct copying *copying)
@@ -93,10 +103,7 @@ copy_found (struct copying *copying)
   if (vdisk_pread (export->disks[0], buffer, count, offset,
                    copying->error) == -1)
     return -1;
-  if (export->options->detect_zeroes)
-    return write_but_zeros (export->sink, buffer, offset, offset + count,
-                            copying->error);
-  return sink_write (export->sink, buffer, count, offset, copying->error);
+  return raw_write_bytes (export, buffer, count, offset, copying->error);
 }
 
 /* Share an extent's bytes with the file they are in, where the file system
@@ -361,6 +368,8 @@ raw_plan (struct export *export, struct vdisk_error *error)
   const struct units bytes = { .disk = export->disks[0], .size = 1 };
   struct unit_count count;
 
+  if (export->options->apply)
+    return apply_plan (export, error);
   if (export_count_units (&bytes, &count, error) == -1)
     return -1;
   export->size = vdisk_size (bytes.disk);
@@ -371,6 +380,8 @@ raw_plan (struct export *export, struct vdisk_error *error)
 static int
 raw_write (struct export *export, struct vdisk_error *error)
 {
+  if (export->options->apply)
+    return apply_write (export, error);
   if (sink_begin (export->sink, export->size, export->options->preallocate,
                   error) == -1)
     return -1;
@@ -380,6 +391,7 @@ raw_write (struct export *export, struct vdisk_error *error)
 const struct exporter exporter_raw = {
   .name = "raw",
   .help = "the disk's bytes, sparse where that is possible",
+  .check_destination = apply_check_destination,
   .plan = raw_plan,
   .write = raw_write,
 };

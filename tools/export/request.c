@@ -14,9 +14,10 @@
 #define THREADS_DEFAULT_MAX 8
 
 /* Options that do nothing without another. */
-static const char *const needs[][2] = {
-  { "diff-format", "diff" }, { "backing", "diff" },
+static const char *const needs[][3] = {
+  { "diff-format", "diff" }, { "backing", "diff", "since" },
   { "backing-format", "backing" }, { "compression-level", "compression" },
+  { "since-format", "since" }, { "compare", "since" }, { "apply", "since" },
 };
 
 /* Parts are of outputs whose every byte has its place before data is read,
@@ -26,7 +27,7 @@ static const char *const part_options[] = {
 };
 static const char *const whole_options[] = {
   "measure", "detect-zeroes", "prealloc", "compression", "diff", "parent",
-  "verify",
+  "since", "verify",
 };
 
 /* Options that exclude each other: of parts, and of formats. */
@@ -40,6 +41,9 @@ static const char *const exclusions[][2] = {
   { "data-file-raw", "detect-zeroes" }, { "data-file", "diff" },
   { "data-file-raw", "diff" }, { "fixed", "parent" },
   { "fixed", "block-size" }, { "round", "parent" },
+  { "since", "diff" }, { "since", "data-file" },
+  { "since", "data-file-raw" }, { "apply", "measure" },
+  { "apply", "prealloc" },
 };
 
 #define COUNT(array) (sizeof (array) / sizeof (array)[0])
@@ -72,9 +76,12 @@ check_needs (const struct parsing *parsing)
   size_t i;
 
   for (i = 0; i < COUNT (needs); ++i)
-    if (is_given (parsing, needs[i][0]) && !is_given (parsing, needs[i][1])) {
-      usage_error ("export", "--%s goes with --%s", needs[i][0],
-                   needs[i][1]);
+    if (is_given (parsing, needs[i][0]) &&
+        !is_given (parsing, needs[i][1]) &&
+        (needs[i][2] == NULL || !is_given (parsing, needs[i][2]))) {
+      usage_error ("export", "--%s goes with --%s%s%s", needs[i][0],
+                   needs[i][1], needs[i][2] ? " or --" : "",
+                   needs[i][2] ? needs[i][2] : "");
       return false;
     }
   return true;
@@ -114,6 +121,34 @@ check_parts (const struct parsing *parsing)
                            COUNT (part_exclusions));
 }
 
+/* Not all formats have a way to say what has not changed. */
+static bool
+check_since (const struct parsing *parsing)
+{
+  const struct export_request *request = parsing->request;
+  const struct exporter *exporter = request->exporter;
+
+  if (request->view.since == NULL)
+    return true;
+  if (exporter == &exporter_raw && !request->options.apply)
+    usage_error ("export", "--since: a raw disk cannot leave out what has "
+                 "not changed: use --apply to change a DEST that has what "
+                 "was then, or -O qcow2 or chunked");
+  else if (exporter == &exporter_xva)
+    usage_error ("export", "--since: an XVA is always imported as a new "
+                 "disk, which has nothing of what was then: use -O chunked, "
+                 "vhd or qcow2");
+  else if (exporter == &exporter_vhd && !is_given (parsing, "parent"))
+    usage_error ("export", "--since with -O vhd goes with --parent, the VHD "
+                 "that has what was then");
+  else if (exporter == &exporter_chunked && request->options.detect_zeroes)
+    usage_error ("export", "--detect-zeroes does not go with --since: what "
+                 "has become zeros would be left out");
+  else
+    return true;
+  return false;
+}
+
 static bool
 check_compression (const struct export_options *options)
 {
@@ -144,7 +179,7 @@ check_combination (const struct parsing *parsing)
     return false;
   }
   return check_format_options (parsing) && check_parts (parsing) &&
-    check_needs (parsing) &&
+    check_needs (parsing) && check_since (parsing) &&
     check_exclusions (parsing, exclusions, COUNT (exclusions)) &&
     check_compression (&request->options);
 }

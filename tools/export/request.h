@@ -11,6 +11,7 @@
 #include "export/parts.h"
 #include "progress.h"
 #include "vdisk.h"
+#include "view-options.h"
 
 struct export_source {
   char *name;                   /* owned: the path or URI */
@@ -24,6 +25,7 @@ struct export_request {
   size_t source_count;
   const char *destination;      /* NULL if only measured */
   struct export_parts parts;
+  struct view_options view;
   bool measure;
   bool help;                    /* print that, and nothing else */
   const char *base;             /* of --diff or --parent; NULL: none */

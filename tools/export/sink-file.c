@@ -44,7 +44,6 @@ struct file {
   bool is_stored;               /* a regular file or a block device */
   bool is_new;                  /* there was no such file before */
   bool is_finished;
-  uint64_t size;                /* block device: its size */
   pthread_mutex_t lock;         /* of writing to a regular file */
   struct sharing sharing;
 };
@@ -59,6 +58,18 @@ file_error (const struct sink *sink, const char *doing,
 
 static const struct sink_ops in_place_ops;
 
+/* Of a file that stays: what is beyond the size that it is to keep goes. */
+static int
+adapt_size (struct file *file, uint64_t now, uint64_t size,
+            struct vdisk_error *error)
+{
+  const uint64_t kept = min_u64 (now, file->sink.kept_size);
+
+  return (kept < now && ftruncate (file->fd, kept) == -1) ||
+    (kept != size && ftruncate (file->fd, size) == -1)
+    ? file_error (&file->sink, "setting its size", error) : 0;
+}
+
 static int
 begin_regular (struct file *file, uint64_t size, bool preallocate,
                struct vdisk_error *error)
@@ -72,8 +83,7 @@ begin_regular (struct file *file, uint64_t size, bool preallocate,
   if (sink->in_place) {
     sink->ops = &in_place_ops;
     sink->is_zeroed = st.st_size == 0;
-    return (uint64_t) st.st_size != size && ftruncate (file->fd, size) == -1
-      ? file_error (sink, "setting its size", error) : 0;
+    return adapt_size (file, st.st_size, size, error);
   }
   /* Not without need: ext4 takes that for a file being replaced, and waits
    * for the disk when it is closed. */
@@ -105,9 +115,9 @@ file_begin (struct sink *sink, uint64_t size, bool preallocate,
   if (preallocate)
     return error_set (error, EINVAL, "%s: --prealloc needs a regular file",
                       sink->name);
-  if (!sink->is_stream && size > file->size)
+  if (!sink->is_stream && size > sink->size)
     return error_set (error, ENOSPC, "%s: the device has %" PRIu64 " bytes, "
-                      "%" PRIu64 " are needed", sink->name, file->size,
+                      "%" PRIu64 " are needed", sink->name, sink->size,
                       size);
   return 0;
 }
@@ -416,6 +426,7 @@ new_file (int fd, const char *name, struct vdisk_error *error)
   }
   file->fd = fd;
   file->sink.ops = &file_ops;
+  file->sink.kept_size = UINT64_MAX;
   pthread_mutex_init (&file->lock, NULL);
   return file;
 }
@@ -441,6 +452,7 @@ identify (struct file *file, mode_t *mode, struct vdisk_error *error)
     return file_error (&file->sink, "looking at it", error);
   *mode = st.st_mode;
   file->is_stored = S_ISREG (st.st_mode) || S_ISBLK (st.st_mode);
+  file->sink.size = S_ISREG (st.st_mode) ? st.st_size : 0;
   if (file->is_stored)
     sink_identify (&file->sink, &st);
   return 0;
@@ -469,7 +481,7 @@ examine (struct file *file, struct vdisk_error *error)
   end = lseek (file->fd, 0, SEEK_END);
   if (end == -1)
     return file_error (sink, "finding its size", error);
-  file->size = end;
+  sink->size = end;
   return 0;
 }
 

@@ -229,6 +229,8 @@ sink_nbd_open (const char *uri, struct vdisk_error *error)
   }
   if (connect_pool (nbd, error) == -1)
     goto fail;
+  nbd->sink.size = nbd->export.size;
+  nbd->sink.block_size = nbd->export.minimum;
   if (nbd->export.has_zero)
     nbd->sink.ops = &zeroing_ops;
   return &nbd->sink;

@@ -72,7 +72,14 @@ struct sink {
                                    stays */
   bool is_kept;                 /* a file that is not finished is not
                                    removed */
+  uint64_t kept_size;           /* in place: what a file has beyond it is
+                                   made zeros */
   uint64_t position;            /* of sink_put */
+  uint64_t size;                /* what it has before it begins; of a stream
+                                   0 */
+  uint32_t block_size;          /* writing parts of such blocks reads the
+                                   rest: not for several threads; 0: it may
+                                   be any part */
   uint64_t device, inode;       /* of a file; 0, 0: it is none */
 };
 
