@@ -157,7 +157,8 @@ section '=head2 export' > export.pod
 [ -s export.pod ] || die "vdisk.pod has no section on export"
 items < export.pod > in-export
 section '=head1 OPTIONS' | items > in-options
-sort -u in-export in-options > in-pod
+section '=head1 VIEWS' | items > in-views
+sort -u in-export in-options in-views > in-pod
 # The help's own option goes without saying.
 comm -23 <(grep -vx -- --help named) in-pod > missing
 [ ! -s missing ] || die "not in vdisk.pod: $(cat missing)"
