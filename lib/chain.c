@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Opening a chain: from each layer to the one it refers to, until one
- * refers to none.
+ * refers to none, or by the user's word through the layers that are named.
  */
 
 #include "chain.h"
@@ -13,6 +13,7 @@
 #include "util/error.h"
 #include "format/format.h"
 #include "options.h"
+#include "source/path.h"
 #include "source/source.h"
 #include "util/minmax.h"
 
@@ -68,6 +69,16 @@ tell_opened (const struct opening *opening, const struct source *source,
                  reference->names[i], *origin ? " (" : "", origin,
                  *origin ? ")" : "", from->source->name, source->size,
                  source->sparse ? ", sparse" : "", lock_text (source));
+}
+
+static void
+tell_opened_by_user (const struct opening *opening,
+                     const struct source *source, unsigned depth)
+{
+  debug_message (opening->options, "%s: opened as layer %u by the user's "
+                 "word: %" PRIu64 " bytes%s%s", source->name, depth,
+                 source->size, source->sparse ? ", sparse" : "",
+                 lock_text (source));
 }
 
 /* Tell what a name of a reference did not lead to. */
@@ -136,6 +147,7 @@ open_layer (const struct opening *opening, struct source *source,
   layer->options = opening->options;
   layer->depth = depth;
   layer->inspect_only = opening->chain->inspect_only;
+  layer->backing_is_told = opening->options->told.is_told;
   layer->format = format ? format
     : format_probe (source, opening->options, error);
   if (layer->format == NULL || open_format (layer, error) == -1 ||
@@ -150,20 +162,31 @@ open_layer (const struct opening *opening, struct source *source,
   return layer;
 }
 
+/* Which layer the source is already, or -1. */
+static int
+find_source (const struct chain *chain, const struct source *source)
+{
+  unsigned i;
+
+  for (i = 0; i < chain->count; ++i)
+    if (source_is_same (chain->layers[i]->source, source))
+      return i;
+  return -1;
+}
+
 /* Refuse a source that is a layer already: the chain would never end. */
 static int
 check_for_loop (const struct chain *chain, const struct source *source,
                 struct vdisk_error *error)
 {
   const struct layer *last = chain->layers[chain->count - 1];
-  unsigned i;
+  const int i = find_source (chain, source);
 
-  for (i = 0; i < chain->count; ++i)
-    if (source_is_same (chain->layers[i]->source, source))
-      return error_set (error, ELOOP, "%s: %s %s is layer %u of this chain "
-                        "already: the chain loops", last->source->name,
-                        last->backing.role, source->name, i);
-  return 0;
+  if (i == -1)
+    return 0;
+  return error_set (error, ELOOP, "%s: %s %s is layer %d of this chain "
+                    "already: the chain loops", last->source->name,
+                    last->backing.role, source->name, i);
 }
 
 /* The format of what 'last' refers to.  NULL on error. */
@@ -184,9 +207,31 @@ format_below (const struct layer *last, struct source *source,
   return format;
 }
 
+/* Is 'layer' what the last one was made on?  If not, 'leniently' warns. */
+static int
+check_parent (const struct opening *opening, const struct layer *layer,
+              bool leniently, struct vdisk_error *error)
+{
+  const struct chain *chain = opening->chain;
+  const struct layer *last = chain->layers[chain->count - 1];
+  struct vdisk_error why = { 0 };
+
+  if (last->format->accept_parent == NULL ||
+      last->format->accept_parent (last, layer, &why) == 0)
+    return 0;
+  if (leniently) {
+    options_warn (opening->options, "%s", error_raw (&why));
+    return 0;
+  }
+  return error_set (error, why.errnum, "%s (%signore-parent-id%s opens it all "
+                    "the same)", error_raw (&why),
+                    options_prefix (opening->options),
+                    options_on (opening->options));
+}
+
 /* Open the layer under the last one by its i-th name. */
 static struct layer *
-open_below (const struct opening *opening, size_t i,
+open_below (const struct opening *opening, size_t i, bool leniently,
             struct vdisk_error *error)
 {
   struct chain *chain = opening->chain;
@@ -207,8 +252,7 @@ open_below (const struct opening *opening, size_t i,
     return NULL;
   }
   layer = open_layer (opening, source, format, chain->count, error);
-  if (layer && last->format->accept_parent &&
-      last->format->accept_parent (last, layer, error) == -1) {
+  if (layer && check_parent (opening, layer, leniently, error) == -1) {
     layer_close (layer);
     return NULL;
   }
@@ -219,22 +263,17 @@ open_below (const struct opening *opening, size_t i,
  * none does, a file that was found and refused says more than one that
  * was not found. */
 static struct layer *
-open_below_by_any_name (const struct opening *opening,
-                        struct vdisk_error *error)
+try_names (const struct opening *opening, bool leniently,
+           struct vdisk_error *error)
 {
   const struct chain *chain = opening->chain;
   const struct layer *last = chain->layers[chain->count - 1];
   struct vdisk_error best = { 0 };
   size_t i;
 
-  if (chain->count == CHAIN_LAYERS_MAX) {
-    layer_record_error (last, error, ELOOP, "%s: the chain has more than %d layers",
-                 last->backing.role, CHAIN_LAYERS_MAX);
-    return NULL;
-  }
   for (i = 0; i < last->backing.name_count; ++i) {
     struct vdisk_error why = { 0 };
-    struct layer *layer = open_below (opening, i, &why);
+    struct layer *layer = open_below (opening, i, leniently, &why);
 
     if (layer)
       return layer;
@@ -245,6 +284,159 @@ open_below_by_any_name (const struct opening *opening,
   error_record (error, best.errnum, "%s", error_raw (&best));
   return NULL;
 }
+
+/* A file that is the parent beyond doubt is better than one that is not,
+ * whichever name comes first. */
+static struct layer *
+open_below_by_any_name (const struct opening *opening,
+                        struct vdisk_error *error)
+{
+  const struct chain *chain = opening->chain;
+  const struct layer *last = chain->layers[chain->count - 1];
+  struct layer *layer;
+
+  if (chain->count == CHAIN_LAYERS_MAX) {
+    layer_record_error (last, error, ELOOP, "%s: the chain has more than %d layers",
+                 last->backing.role, CHAIN_LAYERS_MAX);
+    return NULL;
+  }
+  if (!opening->options->ignore_parent_id)
+    return try_names (opening, false, error);
+  layer = try_names (opening, false, NULL);
+  return layer ? layer : try_names (opening, true, error);
+}
+
+/* --- Chains told by the user ------------------------------------------- */
+
+/* Refuse a layer under the last one that nothing of would be seen, or that
+ * is there already. */
+static int
+check_told (const struct opening *opening, const struct source *source,
+            struct vdisk_error *error)
+{
+  const struct chain *chain = opening->chain;
+  const struct layer *last = chain->layers[chain->count - 1];
+  const int i = find_source (chain, source);
+  const char *prefix = options_prefix (opening->options);
+
+  if (i != -1)
+    return error_set (error, ELOOP, "%slayer=%s: is layer %d of this chain "
+                      "already: the chain loops", prefix, source->name, i);
+  if (last->is_raw)
+    return error_set (error, EINVAL, "%slayer=%s: nothing of it would be "
+                      "seen, since %s, which is over it, is raw", prefix,
+                      source->name, last->source->name);
+  return 0;
+}
+
+/* The format of a layer that the user has named: the user's word, the last
+ * layer's, or its magic.  What a server serves is as at the top of a
+ * chain.  NULL on error. */
+static const struct format *
+format_of_told (const struct opening *opening,
+                const struct told_layer *told, struct source *source,
+                struct vdisk_error *error)
+{
+  const struct chain *chain = opening->chain;
+  struct vdisk_error why = { 0 };
+  const struct format *format = told->format;
+
+  if (format == NULL)
+    format = chain->layers[chain->count - 1]->backing.format;
+  if (format == NULL && source->is_uri)
+    format = &format_raw;
+  if (format == NULL)
+    format = format_probe (source, NULL, &why);
+  if (format == NULL)
+    error_record (error, why.errnum, "%s (if it is raw, %slayer-format=raw "
+                  "says so, after %slayer=%s)", error_raw (&why),
+                  options_prefix (opening->options),
+                  options_prefix (opening->options), told->name);
+  return format;
+}
+
+/* Where the last layer's word for the format was taken, and was wrong. */
+static void
+advise_format (const struct opening *opening, const struct told_layer *told,
+               const struct format *format, struct vdisk_error *error)
+{
+  const struct chain *chain = opening->chain;
+  const struct layer *last = chain->layers[chain->count - 1];
+
+  if (error && error->errnum == EINVAL && told->format == NULL &&
+      last->backing.format == format)
+    error_add (error, " (%s records that it is %s: %slayer-format=FORMAT says "
+               "otherwise)", last->source->name, format->name,
+               options_prefix (opening->options));
+}
+
+/* Open the layer under the last one, of a source that is the layer's from
+ * now on, also on error. */
+static struct layer *
+open_told_source (const struct opening *opening,
+                  const struct told_layer *told, struct source *source,
+                  struct vdisk_error *error)
+{
+  const struct format *format = NULL;
+  struct layer *layer;
+
+  if (check_told (opening, source, error) == 0)
+    format = format_of_told (opening, told, source, error);
+  if (format == NULL) {
+    source_close (source);
+    return NULL;
+  }
+  layer = open_layer (opening, source, format, opening->chain->count, error);
+  if (layer == NULL)
+    advise_format (opening, told, format, error);
+  else if (check_parent (opening, layer, opening->options->ignore_parent_id,
+                         error) == -1) {
+    layer_close (layer);
+    layer = NULL;
+  }
+  return layer;
+}
+
+static struct layer *
+open_told (const struct opening *opening, struct vdisk_error *error)
+{
+  const struct told_layer *told =
+    &opening->options->told.layers[opening->chain->count - 1];
+  struct source *source = source_open_path (told->name, opening->options,
+                                            error);
+
+  if (source == NULL) {
+    options_advise_sharing (opening->options, error);
+    return NULL;
+  }
+  tell_opened_by_user (opening, source, opening->chain->count);
+  return open_told_source (opening, told, source, error);
+}
+
+/* Was the last layer opened?  The user may have named fewer than there
+ * are. */
+static bool
+is_complete (const struct opening *opening)
+{
+  const struct chain *chain = opening->chain;
+  const struct told_layers *told = &opening->options->told;
+  const struct layer *last = chain->layers[chain->count - 1];
+
+  if (chain->inspect_only)
+    return true;
+  if (!told->is_told)
+    return last->backing.role == NULL;
+  if (chain->count <= told->count)
+    return false;
+  if (told->count > 0 && last->backing.role)
+    layer_warn (last, "%s '%s' is not followed: %slayer names no layer under "
+                "this one", last->backing.role, last->backing.names[0],
+                options_prefix (opening->options));
+  return true;
+}
+
+/* --- All of them -------------------------------------------------------- */
+
 
 static void
 append_layer (struct chain *chain, struct layer *layer)
@@ -300,12 +492,13 @@ chain_open (struct source *top, const struct vdisk_options *options,
   layer = open_layer (&opening, top, format_of_top (top, options), 0, error);
   while (layer) {
     append_layer (chain, layer);
-    if (layer->backing.role == NULL || chain->inspect_only) {
+    if (is_complete (&opening)) {
       if (settle (chain, error) == 0)
         return chain;
       break;
     }
-    layer = open_below_by_any_name (&opening, error);
+    layer = options->told.is_told ? open_told (&opening, error)
+      : open_below_by_any_name (&opening, error);
   }
   chain_close (chain);
   return NULL;

@@ -29,6 +29,8 @@ struct layer {
   unsigned depth;               /* 0 is the top */
   bool inspect_only;            /* for describe and check: what would keep
                                    us only from reading is no error */
+  bool backing_is_told;         /* by the user: what the image says of it
+                                   need not make sense */
 
   /* Set by the driver's open. */
   uint64_t size;                /* of the guest disk */

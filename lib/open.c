@@ -21,8 +21,8 @@
 #include "source/callbacks.h"
 #include "source/file.h"
 #include "source/nbd.h"
+#include "source/path.h"
 #include "source/source.h"
-#include "url.h"
 #include "util/error.h"
 #include "view/view.h"
 
@@ -160,18 +160,6 @@ image_open (struct source *top, const struct vdisk_options *options,
   return open_chain (image, top, resolver, error);
 }
 
-/* The file, or what the server serves, as a source. */
-static struct source *
-open_path (const char *path, const struct vdisk_options *options,
-           struct vdisk_error *error)
-{
-  if (source_is_nbd_uri (path))
-    return source_nbd_open (path, options, error);
-  if (url_check (path, options, error) == -1)
-    return NULL;
-  return source_file_open (path, options->force_share, error);
-}
-
 int
 vdisk_is_uri (const char *path)
 {
@@ -186,7 +174,7 @@ vdisk_open (const char *path, const struct vdisk_options *options,
 
   if (image == NULL)
     return NULL;
-  return open_chain (image, open_path (path, image->options, error),
+  return open_chain (image, source_open_path (path, image->options, error),
                      resolver_for (image->options), error);
 }
 
@@ -198,8 +186,8 @@ vdisk_inspect (const char *path, const struct vdisk_options *options,
 
   if (image == NULL)
     return NULL;
-  return open_chain (image, open_path (path, image->options, error), NULL,
-                     error);
+  return open_chain (image, source_open_path (path, image->options, error),
+                     NULL, error);
 }
 
 struct vdisk *

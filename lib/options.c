@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ vdisk_options_free (struct vdisk_options *options)
   for (i = 0; i < options->backing_dir_count; ++i)
     free (options->backing_dirs[i]);
   free (options->backing_dirs);
+  told_layers_free (&options->told);
   free (options);
 }
 
@@ -58,6 +60,8 @@ options_copy (const struct vdisk_options *options)
   copy->cancel = NULL;
   copy->backing_dir_count = 0;
   copy->backing_dirs = NULL;
+  if (told_layers_copy (&copy->told, &options->told) == -1)
+    goto fail;
   if (count > 0) {
     copy->backing_dirs = calloc (count, sizeof *copy->backing_dirs);
     if (copy->backing_dirs == NULL)
@@ -158,7 +162,12 @@ struct option {
   char *(*get) (const struct vdisk_options *options, size_t index);
   /* How many values there are.  NULL: one. */
   size_t (*count) (const struct vdisk_options *options);
+  size_t field;                 /* of those that SWITCH makes */
 };
+
+/* An option of two words, the second of which sets a field to true. */
+#define SWITCH(words, member) \
+  words, set_switch, NULL, NULL, offsetof (struct vdisk_options, member)
 
 static int
 refuse (const struct vdisk_options *options, const struct option *option,
@@ -281,70 +290,30 @@ get_size (const struct vdisk_options *options, size_t index)
 }
 
 static const char *const bitmaps_words[] = { "honour", "ignore", NULL };
-
-static int
-set_sector_bitmaps (struct vdisk_options *options,
-                    const struct option *option, const char *value,
-                    struct vdisk_error *error)
-{
-  const int i = parse_word (options, option, value, error);
-
-  if (i == -1)
-    return -1;
-  options->ignore_sector_bitmaps = i == 1;
-  return 0;
-}
-
-static char *
-get_sector_bitmaps (const struct vdisk_options *options, size_t index)
-{
-  (void) index;
-  return strdup (bitmaps_words[options->ignore_sector_bitmaps]);
-}
-
 static const char *const holes_words[] = { "off", "auto", NULL };
-
-static int
-set_host_holes (struct vdisk_options *options, const struct option *option,
-                const char *value, struct vdisk_error *error)
-{
-  const int i = parse_word (options, option, value, error);
-
-  if (i == -1)
-    return -1;
-  options->host_holes = i == 1;
-  return 0;
-}
-
-static char *
-get_host_holes (const struct vdisk_options *options, size_t index)
-{
-  (void) index;
-  return strdup (holes_words[options->host_holes]);
-}
 
 /* The first two are what is told. */
 static const char *const switch_words[] = {
   "false", "true", "off", "on", "no", "yes", "0", "1", NULL
 };
 
+/* Where an option of two words is kept: is it the second? */
+static bool *
+switch_of (struct vdisk_options *options, const struct option *option)
+{
+  return (bool *) ((char *) options + option->field);
+}
+
 static int
-set_force_share (struct vdisk_options *options, const struct option *option,
-                 const char *value, struct vdisk_error *error)
+set_switch (struct vdisk_options *options, const struct option *option,
+            const char *value, struct vdisk_error *error)
 {
   const int i = parse_word (options, option, value, error);
 
   if (i == -1)
     return -1;
-  options->force_share = i % 2 == 1;
+  *switch_of (options, option) = i % 2 == 1;
   return 0;
-}
-
-static char *
-get_force_share (const struct vdisk_options *options, size_t index)
-{
-  (void) index;
-  return strdup (switch_words[options->force_share]);
 }
 
 static int
@@ -434,29 +403,82 @@ get_timeout (const struct vdisk_options *options, size_t index)
                    time_units[i].suffix) == -1 ? NULL : text;
 }
 
+static int
+add_layer (struct vdisk_options *options, const struct option *option,
+           const char *value, struct vdisk_error *error)
+{
+  (void) option;
+  return told_layers_add (&options->told, options_prefix (options), value,
+                          error);
+}
+
+static char *
+get_layer (const struct vdisk_options *options, size_t index)
+{
+  return told_layers_get (&options->told, index);
+}
+
+static size_t
+count_layers (const struct vdisk_options *options)
+{
+  return told_layers_count (&options->told);
+}
+
+static int
+set_layer_format (struct vdisk_options *options, const struct option *option,
+                  const char *value, struct vdisk_error *error)
+{
+  (void) option;
+  return told_layers_set_format (&options->told, options_prefix (options),
+                                 value, error);
+}
+
+static char *
+get_layer_format (const struct vdisk_options *options, size_t index)
+{
+  return told_layers_get_format (&options->told, index);
+}
+
+static size_t
+count_layer_formats (const struct vdisk_options *options)
+{
+  return options->told.count;
+}
+
 static const struct option table[] = {
   { "format", "auto, vhd (or vpc), qcow2, qed or raw",
     "the format of the image; raw is never guessed, but for NBD URIs",
-    NULL, set_format, get_format, NULL },
+    NULL, set_format, get_format, NULL, 0 },
   { "backing-dir", "a directory",
     "where references may lead as well; can be given again, / allows all",
-    NULL, add_backing_dir, get_backing_dir, count_backing_dirs },
+    NULL, add_backing_dir, get_backing_dir, count_backing_dirs, 0 },
   { "size", "auto, current or chs", "which size field of a VHD counts",
-    size_words, set_size, get_size, NULL },
+    size_words, set_size, get_size, NULL, 0 },
   { "sector-bitmaps", "honour or ignore",
     "what becomes of the sector bitmaps of dynamic VHDs",
-    bitmaps_words, set_sector_bitmaps, get_sector_bitmaps, NULL },
+    SWITCH (bitmaps_words, ignore_sector_bitmaps) },
   { "host-holes", "auto or off", "whether holes of the image file count",
-    holes_words, set_host_holes, get_host_holes, NULL },
+    SWITCH (holes_words, host_holes) },
   { "cache-size", "a number of bytes, at least 64k, with an optional suffix "
     "k, M or G", "memory for all caches of an image",
-    NULL, set_cache_size, get_cache_size, NULL },
+    NULL, set_cache_size, get_cache_size, NULL, 0 },
   { "force-share", "true or false",
     "whether an image is opened even if it is being written",
-    switch_words, set_force_share, get_force_share, NULL },
+    SWITCH (switch_words, force_share) },
   { "timeout", "auto or a number of seconds, or with a suffix ms, s, m or h, "
     "from 1ms to 24h", "how long an NBD server may take for a request",
-    NULL, set_timeout, get_timeout, NULL },
+    NULL, set_timeout, get_timeout, NULL, 0 },
+  { "layer", "a file, an NBD URI, none or auto",
+    "what lies under the image, from the next layer down to the base",
+    NULL, add_layer, get_layer, count_layers, 0 },
+  { "layer-format", "auto, vhd (or vpc), qcow2, qed or raw, after a number "
+    "and a colon if it is not of the last layer",
+    "the format of the layer that was named last",
+    NULL, set_layer_format, get_layer_format,
+    count_layer_formats, 0 },
+  { "ignore-parent-id", "true or false",
+    "whether a parent may have another UUID than the one recorded",
+    SWITCH (switch_words, ignore_parent_id) },
 };
 
 #define OPTIONS (sizeof table / sizeof table[0])
@@ -466,7 +488,8 @@ vdisk_options_names (void)
 {
   static const char *const names[] = {
     "format", "backing-dir", "size", "sector-bitmaps", "host-holes",
-    "cache-size", "force-share", "timeout", NULL
+    "cache-size", "force-share", "timeout", "layer", "layer-format",
+    "ignore-parent-id", NULL
   };
 
   _Static_assert (sizeof names / sizeof names[0] == OPTIONS + 1,
@@ -491,7 +514,7 @@ require_option (const char *name, struct vdisk_error *error)
 {
   const struct option *option = find_option (name);
   struct suggestion suggestion;
-  char names[256];
+  char names[384];
   size_t i, n = 0;
 
   if (option)
@@ -549,7 +572,8 @@ vdisk_options_get (const struct vdisk_options *options, const char *name,
                   options_prefix (options), name, index);
     return NULL;
   }
-  text = option->get (options, index);
+  text = option->get ? option->get (options, index)
+    : strdup (option->words[*switch_of ((void *) options, option)]);
   if (text == NULL)
     error_no_memory (error, name);
   return text;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "told-layers.h"
 #include "vdisk.h"
 
 struct cancel;
@@ -32,6 +33,8 @@ struct vdisk_options {
   size_t cache_size;                /* of all caches together, bytes */
   bool force_share;
   unsigned timeout_milliseconds;    /* of a server; 0: as it always was */
+  struct told_layers told;
+  bool ignore_parent_id;
   enum vdisk_syntax syntax;         /* in which messages name options */
   vdisk_warning_callback *warning_callback;
   void *warning_opaque;

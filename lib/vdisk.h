@@ -143,6 +143,12 @@ void vdisk_options_free (struct vdisk_options *options);
  *   force-share     true, false: open images that are being written
  *   timeout         auto, or seconds, or with a suffix ms, s, m, h: how long
  *                   an NBD server may take for a request
+ *   layer           what lies under the image, whatever it records: a file
+ *                   or an NBD URI, which adds to those named before; none;
+ *                   or auto: what it records
+ *   layer-format    as format, of the layer named last, or with a number
+ *                   before it of that one: "1:raw"
+ *   ignore-parent-id  true, false: take a parent with another UUID
  *
  * Returns 0, or -1 with EINVAL for a value that is not one of these (the
  * message says what is) and ENOENT for a name that is not.
@@ -160,7 +166,9 @@ const char *vdisk_options_summary (const char *name);
 
 /* Read an option back: a text that vdisk_options_set takes, and that sets it
  * to what it is now.  'index' counts the values from 0 on: backing-dir has
- * one for each time that it was set, the others always have one.  So this
+ * one for each time that it was set, layer one for each that was named (or
+ * none, or auto), and layer-format one for each of these, with its number;
+ * the others always have one.  So this
  * copies an option, whichever it is, to options that are new:
  *
  *   for (i = 0; (text = vdisk_options_get (from, name, i, &error)); ++i) {

@@ -245,7 +245,11 @@ vdisk_config_complete (void)
   "cache-size=<SIZE>      Memory for all caches (default: 16M).\n" \
   "force-share=true       Serve an image even if it is being written.\n" \
   "timeout=<TIME>         How long an NBD server may take for a request, in\n" \
-  "                       seconds, or with a suffix ms, m or h."
+  "                       seconds, or with a suffix ms, m or h.\n" \
+  "layer=<FILE>|none      What lies under the image, whatever it records;\n" \
+  "                       can be repeated, down to the base; none: nothing.\n" \
+  "layer-format=<FORMAT>  The format of the layer that was named last.\n" \
+  "ignore-parent-id=true  Take a parent with another UUID, and warn."
 
 #define FORMATS_MAX 256         /* bytes of their names */
 

@@ -74,17 +74,20 @@ set_options_of_parent (struct vdisk_options *options,
     vdisk_options_set (options, "size", "auto", error) == 0;
 }
 
-/* The base is opened as the disk is, but for the format. */
+/* The base is opened as the disk is, but for the format, and what lies under
+ * it. */
 static bool
 open_base (struct export_request *request, struct export *export)
 {
   struct vdisk_error error;
   const char *format = request->base_format ? request->base_format : "auto";
 
-  if (request->exporter == &exporter_vhd
-      ? !set_options_of_parent (request->image_options, &error)
-      : vdisk_options_set (request->image_options, "format", format,
-                           &error) == -1) {
+  if (vdisk_options_set (request->image_options, "layer", "auto",
+                         &error) == -1 ||
+      (request->exporter == &exporter_vhd
+       ? !set_options_of_parent (request->image_options, &error)
+       : vdisk_options_set (request->image_options, "format", format,
+                            &error) == -1)) {
     complain ("%s", error.message);
     return false;
   }

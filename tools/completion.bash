@@ -6,7 +6,8 @@ _vdisk ()
     local current=${COMP_WORDS[COMP_CWORD]} option=''
     local commands='bitmap check export help info map read_headers
         read_headers_interval views'
-    local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share --timeout= -v --verbose --help'
+    local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share --timeout=
+        --layer= --layer-format= --ignore-parent-id -v --verbose --help'
     local view='--view= --since= --since-format= --compare'
     local values='' options=''
 
@@ -28,7 +29,7 @@ _vdisk ()
         current=
     elif [ "$option" = '=' ]; then
         option=${COMP_WORDS[COMP_CWORD - 2]}
-    elif [ "$option" = --force-share ]; then
+    elif [[ $option = --force-share || $option = --ignore-parent-id ]]; then
         option=''               # it takes a value only after '='
     fi
     case $option in
@@ -37,7 +38,8 @@ _vdisk ()
         --size)           values='auto current chs' ;;
         --sector-bitmaps) values='honour ignore' ;;
         --host-holes)     values='auto off' ;;
-        --force-share)    values='true false' ;;
+        --force-share | --ignore-parent-id) values='true false' ;;
+        --layer-format)   values='auto vhd vpc qcow2 qed raw' ;;
         --timeout)        values='auto' ;;
         --qemu-version)   values='7.2 10.0' ;;
         --bit-order)      values='lsb msb' ;;

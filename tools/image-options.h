@@ -14,7 +14,7 @@
 /* getopt_long returns these; a command's own long options start after. */
 enum {
   OPTION_IMAGE = 256,           /* any of IMAGE_OPTIONS */
-  OPTION_FORCE_SHARE,           /* may come without a value */
+  OPTION_FORCE_SHARE,           /* the same, may come without a value */
   OPTION_VERBOSE = 'v',
   OPTION_COMMAND = OPTION_FORCE_SHARE + 1,      /* the first free value */
 };
@@ -29,6 +29,9 @@ enum {
   { "cache-size",     required_argument, NULL, OPTION_IMAGE },          \
   { "force-share",    optional_argument, NULL, OPTION_FORCE_SHARE }, \
   { "timeout",        required_argument, NULL, OPTION_IMAGE },          \
+  { "layer",          required_argument, NULL, OPTION_IMAGE },          \
+  { "layer-format",   required_argument, NULL, OPTION_IMAGE },          \
+  { "ignore-parent-id", optional_argument, NULL, OPTION_FORCE_SHARE },  \
   { "verbose",        no_argument,       NULL, OPTION_VERBOSE }
 
 /* For a command's string of short options. */
@@ -50,6 +53,10 @@ enum {
 "  --force-share           open an image even if it is being written\n"  \
 "  --timeout=TIME          how long an NBD server may take for a request,\n" \
 "                          in seconds, or with a suffix ms, m or h\n"   \
+"  --layer=FILE            what lies under the image, whatever it records\n" \
+"                          (repeat it down to the base); none: nothing\n" \
+"  --layer-format=FORMAT   the format of the layer that was named last\n" \
+"  --ignore-parent-id      take a parent with another UUID, and warn\n" \
 "  -v, --verbose           say on standard error what is done\n"
 
 /* Options with their defaults that print warnings on standard error, and

@@ -38,7 +38,8 @@ view_options_open_since (const struct view_options *view,
     if (since || error->errnum != ENOENT || !is_image (view->since))
       return since;
   }
-  if (vdisk_options_set (options, "format", view->since_format
+  if (vdisk_options_set (options, "layer", "auto", error) == -1 ||
+      vdisk_options_set (options, "format", view->since_format
                          ? view->since_format : "auto", error) == -1)
     return NULL;
   return vdisk_open (view->since, options, error);

@@ -47,10 +47,14 @@ offers "$dialects" map --output ''
 offers 'nbdinfo nbdinfo-dirty nbd-extents' map --output = nbd
 offers 'human json' info --output = ''
 offers 'true false' info --force-share = ''
+offers 'true false' info --ignore-parent-id = ''
+offers 'qcow2' map --layer-format = qc
 offers 'auto current chs' check --size ''
 
 touch disk.img
 offers disk.img info --force-share d
+offers disk.img info --ignore-parent-id d
+offers disk.img info --layer = d
 offers disk.img export -O raw d
 
 commands=$("$VDISK" --help | sed -n '/^Commands:/,/^$/p' |

@@ -100,6 +100,9 @@ sort > expected << 'END'
 --format
 --help
 --host-holes
+--ignore-parent-id
+--layer
+--layer-format
 --manifest
 --measure
 --no-flush

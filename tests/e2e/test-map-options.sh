@@ -90,8 +90,9 @@ for command in map read_headers read_headers_interval; do
         *)   options='cluster-size help' ;;
     esac
     for option in $options backing-dir cache-size compare force-share format \
-                           host-holes sector-bitmaps since since-format size \
-                           timeout view; do
+                           host-holes ignore-parent-id layer layer-format \
+                           sector-bitmaps since since-format size timeout \
+                           view; do
         echo "--$option"
     done | sort > expected
     diff -u expected named || die "the help of $command"

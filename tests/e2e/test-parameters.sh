@@ -93,7 +93,8 @@ done
 checked "--dump-plugin"
 run_nbdkit "$PLUGIN" --help > help
 for parameter in file format backing-dir size sector-bitmaps host-holes \
-                 cache-size force-share timeout; do
+                 cache-size force-share timeout layer layer-format \
+                 ignore-parent-id; do
     grep -Eq "^ *\[?$parameter=" help || die "--help lacks $parameter"
 done
 checked "--help"

@@ -53,6 +53,20 @@ output_failed (void)
   return false;
 }
 
+static bool
+same_layers (const struct told_layers *a, const struct told_layers *b)
+{
+  size_t i;
+
+  if (a->is_told != b->is_told || a->count != b->count)
+    return false;
+  for (i = 0; i < a->count; ++i)
+    if (strcmp (a->layers[i].name, b->layers[i].name) != 0 ||
+        a->layers[i].format != b->layers[i].format)
+      return false;
+  return true;
+}
+
 /* As those that were refused must be, to what was before. */
 static bool
 same_options (const struct vdisk_options *a, const struct vdisk_options *b)
@@ -61,7 +75,9 @@ same_options (const struct vdisk_options *a, const struct vdisk_options *b)
     a->backing_dir_count == b->backing_dir_count &&
     a->ignore_sector_bitmaps == b->ignore_sector_bitmaps &&
     a->host_holes == b->host_holes && a->cache_size == b->cache_size &&
-    a->force_share == b->force_share;
+    a->force_share == b->force_share &&
+    a->ignore_parent_id == b->ignore_parent_id &&
+    same_layers (&a->told, &b->told);
 }
 
 /* A number of bytes by the words of the man page: digits, and perhaps a

@@ -27,6 +27,8 @@ set (struct vdisk_options *options, const char *name, const char *value)
 {
   struct vdisk_error error;
 
+  if (strcmp (name, "layer-format") == 0 && options->told.count == 0)
+    set (options, "layer", "some.img");
   ck_assert_msg (vdisk_options_set (options, name, value, &error) == 0,
                  "%s=%s: %s", name, value, error.message);
 }
@@ -64,7 +66,14 @@ ck_assert_same (const struct vdisk_options *a, const struct vdisk_options *b)
   ck_assert_int_eq (a->host_holes, b->host_holes);
   ck_assert_uint_eq (a->cache_size, b->cache_size);
   ck_assert_int_eq (a->force_share, b->force_share);
+  ck_assert_int_eq (a->ignore_parent_id, b->ignore_parent_id);
   ck_assert_uint_eq (a->timeout_milliseconds, b->timeout_milliseconds);
+  ck_assert_int_eq (a->told.is_told, b->told.is_told);
+  ck_assert_uint_eq (a->told.count, b->told.count);
+  for (i = 0; i < a->told.count; ++i) {
+    ck_assert_str_eq (a->told.layers[i].name, b->told.layers[i].name);
+    ck_assert_ptr_eq (a->told.layers[i].format, b->told.layers[i].format);
+  }
   ck_assert_uint_eq (a->backing_dir_count, b->backing_dir_count);
   for (i = 0; i < a->backing_dir_count; ++i)
     ck_assert_str_eq (a->backing_dirs[i], b->backing_dirs[i]);
@@ -82,6 +91,9 @@ static const struct {
   { "cache-size", { "65536", "64k", "123456789", "1M", "3G" } },
   { "force-share", { "true", "on", "yes", "1" } },
   { "timeout", { "1ms", "7", "3m", "24h", "86400s" } },
+  { "layer", { "a.raw", "./none", "auto", "b.vhd", "nbd://host/x" } },
+  { "layer-format", { "raw", "auto", "qcow2", "1:vhd", "1:qed" } },
+  { "ignore-parent-id", { "true", "on" } },
 };
 
 START_TEST (read_back_each)
@@ -129,10 +141,11 @@ START_TEST (read_back_texts)
 {
   static const char *const names[] = {
     "format", "size", "sector-bitmaps", "host-holes", "cache-size",
-    "force-share", "timeout",
+    "force-share", "timeout", "layer", "ignore-parent-id",
   };
   static const char *const defaults[] = {
-    "auto", "auto", "honour", "auto", "16777216", "false", "auto",
+    "auto", "auto", "honour", "auto", "16777216", "false",
+    "auto", "auto", "false",
   };
   struct vdisk_options *options = new_options ();
   struct vdisk_error error;
@@ -152,7 +165,8 @@ START_TEST (read_back_texts)
   ck_assert_int_eq (error.errnum, ENOENT);
   ck_assert_str_eq (error.message, "unknown parameter 'sise': must be format, "
                     "backing-dir, size, sector-bitmaps, host-holes, "
-                    "cache-size, force-share or timeout; did you mean 'size'?");
+                    "cache-size, force-share, timeout, layer, layer-format "
+                    "or ignore-parent-id; did you mean 'size'?");
   vdisk_options_free (options);
 }
 END_TEST

@@ -39,7 +39,7 @@ open_backing (struct layer *layer, const struct qcow2_info *info,
   layer->backing.role = "backing file";
   if (info->backing_format[0] != '\0') {
     layer->backing.format = format_by_name (info->backing_format);
-    if (layer->backing.format == NULL)
+    if (layer->backing.format == NULL && !layer->backing_is_told)
       return layer_error (layer, error, ENOTSUP, "header: the backing "
                           "file's format '%s' is not supported",
                           info->backing_format);

@@ -258,7 +258,9 @@ vhd_read_parent (struct layer *layer, const struct dynamic_header *header,
         return -1;
   if (add_parent_name (layer, header, error) == -1)
     return -1;
-  if (layer->backing.name_count == 0)
+  if (layer->backing.name_count == 0 && layer->backing_is_told)
+    layer->backing.role = NULL;
+  else if (layer->backing.name_count == 0)
     return layer_error (layer, error, EINVAL, "header: no locator and no "
                         "name tells where the parent is");
   return 0;
@@ -272,8 +274,14 @@ vhd_accept_parent (const struct layer *child, const struct layer *parent,
   const struct footer *footer;
   char expected[UUID_TEXT_SIZE], found[UUID_TEXT_SIZE];
 
-  if (parent->format != &format_vhd)
+  if (child->parent_uuid[0] == '\0')
     return 0;
+  if (parent->format != &format_vhd) {
+    layer_warn (child, "header: parent UUID %s, but %s is %s, and has none",
+                child->parent_uuid, parent->source->name,
+                parent->format->name);
+    return 0;
+  }
   footer = &((const struct vhd *) parent->state)->footer;
   if (memcmp (vhd->parent_uuid, footer->uuid, sizeof footer->uuid) != 0)
     return layer_error (child, error, EINVAL,
