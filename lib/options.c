@@ -291,6 +291,7 @@ get_size (const struct vdisk_options *options, size_t index)
 
 static const char *const bitmaps_words[] = { "honour", "ignore", NULL };
 static const char *const holes_words[] = { "off", "auto", NULL };
+static const char *const case_words[] = { "exact", "ignore", NULL };
 
 /* The first two are what is told. */
 static const char *const switch_words[] = {
@@ -479,6 +480,9 @@ static const struct option table[] = {
   { "ignore-parent-id", "true or false",
     "whether a parent may have another UUID than the one recorded",
     SWITCH (switch_words, ignore_parent_id) },
+  { "parent-case", "exact or ignore",
+    "whether a recorded name may differ from the file's in case",
+    SWITCH (case_words, ignore_case) },
 };
 
 #define OPTIONS (sizeof table / sizeof table[0])
@@ -489,7 +493,7 @@ vdisk_options_names (void)
   static const char *const names[] = {
     "format", "backing-dir", "size", "sector-bitmaps", "host-holes",
     "cache-size", "force-share", "timeout", "layer", "layer-format",
-    "ignore-parent-id", NULL
+    "ignore-parent-id", "parent-case", NULL
   };
 
   _Static_assert (sizeof names / sizeof names[0] == OPTIONS + 1,

@@ -35,6 +35,7 @@ struct vdisk_options {
   unsigned timeout_milliseconds;    /* of a server; 0: as it always was */
   struct told_layers told;
   bool ignore_parent_id;
+  bool ignore_case;                 /* in the last part of references */
   enum vdisk_syntax syntax;         /* in which messages name options */
   vdisk_warning_callback *warning_callback;
   void *warning_opaque;

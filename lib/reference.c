@@ -30,6 +30,7 @@
 #include "options.h"
 #include "source/file.h"
 #include "source/source.h"
+#include "util/case-names.h"
 #include "util/cleanup.h"
 
 void
@@ -253,17 +254,15 @@ check_place (const struct source *from, const char *role, const char *name,
                     options_prefix (options), length, real);
 }
 
-char *
-reference_resolve (const struct source *from, const char *role,
-                   const char *name, const struct vdisk_options *options,
-                   struct vdisk_error *error)
+/* The path, without links, of the file that a name leads to, which must be
+ * allowed. */
+static char *
+resolve (const struct source *from, const char *role, const char *name,
+         const struct vdisk_options *options, struct vdisk_error *error)
 {
   CLEANUP_FREE char *path = NULL;
   char *real;
 
-  name = file_name (name);
-  if (check_name (from, role, name, error) == -1)
-    return NULL;
   path = path_to_look_up (from, name);
   real = path ? realpath (path, NULL) : NULL;
   if (real == NULL)
@@ -285,6 +284,96 @@ parent_of (const char *path)
   if (slash == NULL)
     return strdup (".");
   return strndup (path, slash == path ? 1 : slash - path);
+}
+
+/* Where the last part of a name starts. */
+static size_t
+last_part (const char *name)
+{
+  const char *slash = strrchr (name, '/');
+
+  return slash ? slash + 1 - name : 0;
+}
+
+/* The directory, without links, in which nothing has the last part of a
+ * name.  NULL if something has, or if it cannot be looked through.  A file in
+ * it must be allowed before anything is told of it. */
+static char *
+directory_without (const struct source *from, const char *role,
+                   const char *name, const struct vdisk_options *options)
+{
+  CLEANUP_FREE char *path = path_to_look_up (from, name);
+  CLEANUP_FREE char *parent = path ? parent_of (path) : NULL;
+  CLEANUP_FREE char *real = path ? realpath (path, NULL) : NULL;
+  CLEANUP_FREE char *file = NULL;
+  char *directory;
+
+  if (parent == NULL || real || errno != ENOENT)
+    return NULL;
+  directory = realpath (parent, NULL);
+  if (directory && asprintf (&file, "%s/%s", strcmp (directory, "/") == 0 ? ""
+                             : directory, name + last_part (name)) != -1 &&
+      check_place (from, role, name, file, options, NULL) == 0)
+    return directory;
+  free (directory);
+  return NULL;
+}
+
+static void
+refuse_to_choose (const struct source *from, const char *role,
+                  const char *name, const struct case_names *found,
+                  struct vdisk_error *error)
+{
+  size_t i;
+
+  error_record (error, ENOTUNIQ, "%s: %s '%s': %zu files differ from it in no "
+                "more than case:", from->name, role, name, found->count);
+  for (i = 0; error && i < found->count && i < CASE_NAMES_MAX; ++i)
+    error_add (error, "%s '%s'", i > 0 ? "," : "", found->names[i]);
+  if (error && found->count > CASE_NAMES_MAX)
+    error_add (error, " and others");
+}
+
+/* The name as the file that it leads to has it: with parent-case=ignore its
+ * last part may differ from that in case, if there is just one such file. */
+static char *
+name_on_disk (const struct source *from, const char *role, const char *name,
+              const struct vdisk_options *options, struct vdisk_error *error)
+{
+  struct case_names found = { .count = 0 };
+  CLEANUP_FREE char *directory = NULL;
+  char *own = NULL;
+
+  name = file_name (name);
+  if (check_name (from, role, name, error) == -1)
+    return NULL;
+  if (options->ignore_case)
+    directory = directory_without (from, role, name, options);
+  if (directory &&
+      case_names_find (&found, directory, name + last_part (name)) == -1)
+    error_record (error, errno, "%s: %s '%s': %s: %s", from->name, role, name,
+                  directory, strerror (errno));
+  else if (found.count > 1)
+    refuse_to_choose (from, role, name, &found, error);
+  else if (found.count == 0)
+    own = strdup (name);
+  else if (asprintf (&own, "%.*s%s", (int) last_part (name), name,
+                     found.names[0]) == -1)
+    own = NULL;
+  case_names_free (&found);
+  if (own == NULL)
+    error_no_memory (error, from->name);
+  return own;
+}
+
+char *
+reference_resolve (const struct source *from, const char *role,
+                   const char *name, const struct vdisk_options *options,
+                   struct vdisk_error *error)
+{
+  CLEANUP_FREE char *own = name_on_disk (from, role, name, options, error);
+
+  return own ? resolve (from, role, own, options, error) : NULL;
 }
 
 /* Note where what 'name' led to was found, at 'real'. */
@@ -311,12 +400,13 @@ reference_open (const struct source *from, const char *role,
                 const char *name, const struct vdisk_options *options,
                 struct vdisk_error *error)
 {
+  CLEANUP_FREE char *own = name_on_disk (from, role, name, options, error);
   CLEANUP_FREE char *path = NULL, *real = NULL, *walked = NULL;
   struct source *source;
   int fd;
 
-  name = file_name (name);
-  real = reference_resolve (from, role, name, options, error);
+  real = own ? resolve (from, role, own, options, error) : NULL;
+  name = own;
   if (real == NULL)
     return NULL;
   path = reference_path (from, name);

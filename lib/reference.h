@@ -52,6 +52,10 @@ bool reference_has_path (const struct source *from, const char *name);
  * memory. */
 char *reference_path (const struct source *from, const char *name);
 
+/* In what follows the last part of a name may differ from that of the file in
+ * case, if the options say so, no file has it as it is, and one file does but
+ * for case.  Several are an error, ENOTUNIQ. */
+
 /* The absolute path, without symbolic links, of the file that 'name', found
  * in the image 'from', leads to; it must be allowed.  The rules are those
  * of reference_open, which opens it.  The caller frees it.  NULL on

@@ -149,6 +149,7 @@ void vdisk_options_free (struct vdisk_options *options);
  *   layer-format    as format, of the layer named last, or with a number
  *                   before it of that one: "1:raw"
  *   ignore-parent-id  true, false: take a parent with another UUID
+ *   parent-case     exact, ignore: case in names that images record
  *
  * Returns 0, or -1 with EINVAL for a value that is not one of these (the
  * message says what is) and ENOENT for a name that is not.

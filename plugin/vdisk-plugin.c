@@ -249,7 +249,10 @@ vdisk_config_complete (void)
   "layer=<FILE>|none      What lies under the image, whatever it records;\n" \
   "                       can be repeated, down to the base; none: nothing.\n" \
   "layer-format=<FORMAT>  The format of the layer that was named last.\n" \
-  "ignore-parent-id=true  Take a parent with another UUID, and warn."
+  "ignore-parent-id=true  Take a parent with another UUID, and warn.\n" \
+  "parent-case=exact|ignore\n" \
+  "                       Upper and lower case in the names that images\n" \
+  "                       record (default: exact)."
 
 #define FORMATS_MAX 256         /* bytes of their names */
 

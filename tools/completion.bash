@@ -7,7 +7,7 @@ _vdisk ()
     local commands='bitmap check export help info map read_headers
         read_headers_interval views'
     local image='--format= --backing-dir= --size= --sector-bitmaps= --host-holes= --cache-size= --force-share --timeout=
-        --layer= --layer-format= --ignore-parent-id -v --verbose --help'
+        --layer= --layer-format= --ignore-parent-id --parent-case= -v --verbose --help'
     local view='--view= --since= --since-format= --compare'
     local values='' options=''
 
@@ -40,6 +40,7 @@ _vdisk ()
         --host-holes)     values='auto off' ;;
         --force-share | --ignore-parent-id) values='true false' ;;
         --layer-format)   values='auto vhd vpc qcow2 qed raw' ;;
+        --parent-case)    values='exact ignore' ;;
         --timeout)        values='auto' ;;
         --qemu-version)   values='7.2 10.0' ;;
         --bit-order)      values='lsb msb' ;;

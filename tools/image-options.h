@@ -32,6 +32,7 @@ enum {
   { "layer",          required_argument, NULL, OPTION_IMAGE },          \
   { "layer-format",   required_argument, NULL, OPTION_IMAGE },          \
   { "ignore-parent-id", optional_argument, NULL, OPTION_FORCE_SHARE },  \
+  { "parent-case",    required_argument, NULL, OPTION_IMAGE },          \
   { "verbose",        no_argument,       NULL, OPTION_VERBOSE }
 
 /* For a command's string of short options. */
@@ -57,6 +58,8 @@ enum {
 "                          (repeat it down to the base); none: nothing\n" \
 "  --layer-format=FORMAT   the format of the layer that was named last\n" \
 "  --ignore-parent-id      take a parent with another UUID, and warn\n" \
+"  --parent-case=RULE      exact, ignore: upper and lower case in the\n" \
+"                          names that images record\n"                 \
 "  -v, --verbose           say on standard error what is done\n"
 
 /* Options with their defaults that print warnings on standard error, and

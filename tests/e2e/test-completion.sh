@@ -48,6 +48,7 @@ offers 'nbdinfo nbdinfo-dirty nbd-extents' map --output = nbd
 offers 'human json' info --output = ''
 offers 'true false' info --force-share = ''
 offers 'true false' info --ignore-parent-id = ''
+offers 'exact ignore' map --parent-case = ''
 offers 'qcow2' map --layer-format = qc
 offers 'auto current chs' check --size ''
 

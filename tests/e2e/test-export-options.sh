@@ -109,6 +109,7 @@ sort > expected << 'END'
 --output
 --ova-xml
 --parent
+--parent-case
 --prealloc
 --prefix
 --progress

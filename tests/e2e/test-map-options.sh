@@ -91,8 +91,8 @@ for command in map read_headers read_headers_interval; do
     esac
     for option in $options backing-dir cache-size compare force-share format \
                            host-holes ignore-parent-id layer layer-format \
-                           sector-bitmaps since since-format size timeout \
-                           view; do
+                           parent-case sector-bitmaps since since-format size \
+                           timeout view; do
         echo "--$option"
     done | sort > expected
     diff -u expected named || die "the help of $command"

@@ -94,7 +94,7 @@ checked "--dump-plugin"
 run_nbdkit "$PLUGIN" --help > help
 for parameter in file format backing-dir size sector-bitmaps host-holes \
                  cache-size force-share timeout layer layer-format \
-                 ignore-parent-id; do
+                 ignore-parent-id parent-case; do
     grep -Eq "^ *\[?$parameter=" help || die "--help lacks $parameter"
 done
 checked "--help"

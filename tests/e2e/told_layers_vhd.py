@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """VHDs by the user's word: a parent that has moved, or has another UUID,
-dynamic disks and raw ones under others."""
+dynamic disks and raw ones under others, and names that differ in case."""
 
 import os
 
@@ -81,10 +81,52 @@ def dynamic_over_others(check):
                   "layer=first.vhd", "layer=full.raw")
 
 
+def case(check):
+    os.makedirs("Disks")
+    base = make("Disks/Base \u00c4.vhd", DYNAMIC, 1, 0)
+    written = "BASE \u00e4.VHD"
+    child = child_of(base, "Disks/child.vhd", w2ku("C:\\Disks\\" + written))
+    check.refuses(child.path, "No such file")
+    check.refuses(child.path, "No such file", "parent-case=exact")
+    check.reads([child, base], "parent-case=ignore", oracle=None, silent=True)
+    below = child_of(base, "below.vhd", w2ru(".\\Disks\\" + written))
+    check.reads([below, base], "parent-case=ignore", oracle=None, silent=True)
+    # Directories are taken as they are, and are no parents.
+    below = child_of(base, "other.vhd", w2ru(".\\DISKS\\" + written))
+    check.refuses(below.path, "No such file", "parent-case=ignore")
+    os.makedirs("Disks/base \u00e4.vhd")
+    check.reads([child, base], "parent-case=ignore", oracle=None, silent=True)
+    # Several: nobody knows which.
+    make("Disks/base \u00e4.VHD", DYNAMIC, 7, 0)
+    check.refuses(child.path, "2 files differ from it in no more than case: "
+                  "'Base .*.vhd', 'base .*.VHD'", "parent-case=ignore")
+    # One that is called just so is no question.
+    make("Disks/" + written, DYNAMIC, 1, 0)
+    check.reads([child, base], "parent-case=ignore", oracle=None, silent=True)
+
+
+def case_and_confinement(check):
+    """What may not be opened is not looked for, and nothing is told of
+    it."""
+    os.makedirs("inside")
+    base = make("Secret.vhd", DYNAMIC, 1, 0)
+    up = child_of(base, "inside/up.vhd", w2ru("..\\SECRET.vhd"))
+    check.refuses(up.path, r"parent '\.\./SECRET.vhd': No such file",
+                  "parent-case=ignore")
+    check.reads([up, base], "parent-case=ignore", "backing-dir=.",
+                oracle=None, silent=True)
+    # A link is found by its name, and leads where it must not.
+    os.symlink("../Secret.vhd", "inside/Link.vhd")
+    link = child_of(base, "inside/link-child.vhd", w2ru(".\\LINK.VHD"))
+    check.refuses(link.path, "leads to .*/Secret.vhd, outside the directory",
+                  "parent-case=ignore")
+
+
 def main():
     with Checker() as check:
         top = os.getcwd()
-        for part in (moved, other_ids, dynamic_over_others):
+        for part in (moved, other_ids, dynamic_over_others, case,
+                     case_and_confinement):
             os.makedirs(os.path.join(top, part.__name__))
             os.chdir(os.path.join(top, part.__name__))
             part(check)

@@ -77,7 +77,7 @@ same_options (const struct vdisk_options *a, const struct vdisk_options *b)
     a->host_holes == b->host_holes && a->cache_size == b->cache_size &&
     a->force_share == b->force_share &&
     a->ignore_parent_id == b->ignore_parent_id &&
-    same_layers (&a->told, &b->told);
+    a->ignore_case == b->ignore_case && same_layers (&a->told, &b->told);
 }
 
 /* A number of bytes by the words of the man page: digits, and perhaps a

@@ -11,7 +11,7 @@
 static const char *const words[] = {
   "format", "backing-dir", "size", "sector-bitmaps", "host-holes",
   "cache-size", "force-share", "layer", "layer-format", "ignore-parent-id",
-  "none", "1:", "=", "auto", "current", "chs", "honour",
+  "parent-case", "none", "exact", "1:", "=", "auto", "current", "chs", "honour",
   "ignore", "off", "true", "false", "qcow2", "vhd", "vpc", "qed", "raw",
   "65536", "64k", "99999999999999999999", "18446744073709551615", "M", "G",
   "\n--", "\n--output=", "\n--start=", "\n--length=", "\n--totals",

@@ -67,6 +67,7 @@ ck_assert_same (const struct vdisk_options *a, const struct vdisk_options *b)
   ck_assert_uint_eq (a->cache_size, b->cache_size);
   ck_assert_int_eq (a->force_share, b->force_share);
   ck_assert_int_eq (a->ignore_parent_id, b->ignore_parent_id);
+  ck_assert_int_eq (a->ignore_case, b->ignore_case);
   ck_assert_uint_eq (a->timeout_milliseconds, b->timeout_milliseconds);
   ck_assert_int_eq (a->told.is_told, b->told.is_told);
   ck_assert_uint_eq (a->told.count, b->told.count);
@@ -94,6 +95,7 @@ static const struct {
   { "layer", { "a.raw", "./none", "auto", "b.vhd", "nbd://host/x" } },
   { "layer-format", { "raw", "auto", "qcow2", "1:vhd", "1:qed" } },
   { "ignore-parent-id", { "true", "on" } },
+  { "parent-case", { "ignore" } },
 };
 
 START_TEST (read_back_each)
@@ -141,11 +143,11 @@ START_TEST (read_back_texts)
 {
   static const char *const names[] = {
     "format", "size", "sector-bitmaps", "host-holes", "cache-size",
-    "force-share", "timeout", "layer", "ignore-parent-id",
+    "force-share", "timeout", "layer", "ignore-parent-id", "parent-case",
   };
   static const char *const defaults[] = {
     "auto", "auto", "honour", "auto", "16777216", "false",
-    "auto", "auto", "false",
+    "auto", "auto", "false", "exact",
   };
   struct vdisk_options *options = new_options ();
   struct vdisk_error error;
@@ -165,8 +167,8 @@ START_TEST (read_back_texts)
   ck_assert_int_eq (error.errnum, ENOENT);
   ck_assert_str_eq (error.message, "unknown parameter 'sise': must be format, "
                     "backing-dir, size, sector-bitmaps, host-holes, "
-                    "cache-size, force-share, timeout, layer, layer-format "
-                    "or ignore-parent-id; did you mean 'size'?");
+                    "cache-size, force-share, timeout, layer, layer-format, "
+                    "ignore-parent-id or parent-case; did you mean 'size'?");
   vdisk_options_free (options);
 }
 END_TEST

@@ -168,8 +168,8 @@ END_TEST
   { "timeout", value, EINVAL, "timeout=" value ": must be auto or a number " \
     "of seconds, or with a suffix ms, s, m or h, from 1ms to 24h" }
 #define NAME_RULE "must be format, backing-dir, size, sector-bitmaps, " \
-  "host-holes, cache-size, force-share, timeout, layer, layer-format " \
-  "or ignore-parent-id"
+  "host-holes, cache-size, force-share, timeout, layer, layer-format, " \
+  "ignore-parent-id or parent-case"
 
 static const struct {
   const char *name, *value;

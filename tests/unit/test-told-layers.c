@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The options that name layers. */
+/* The options that name layers, and looking for names that differ in case. */
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bounds.h"
 #include "format/names.h"
 #include "options.h"
+#include "scratch.h"
 #include "support.h"
+#include "util/case-names.h"
 
 static void
 set (struct vdisk_options *options, const char *name, const char *value)
@@ -122,6 +125,78 @@ START_TEST (too_many)
 }
 END_TEST
 
+/* --- Case ---------------------------------------------------------------- */
+
+static const struct {
+  const char *name, *found;     /* NULL: not the same */
+} rows[] = {
+  { "Disk.vhd", "DISK.VHD" },
+  { "Disk.vhd", "Disk.vhd" },
+  { "disk.vhd", NULL },
+  { "disk.vhdx", NULL },
+  { "disk.vh", NULL },
+  { "d\xc3\xa4sk", "D\xc3\x84SK" },     /* a with dots */
+  { "d\xc3\xa4sk", NULL },
+  { "\xd0\xb6", "\xd0\x96" },           /* Cyrillic */
+  { "stra\xc3\x9f""e", NULL },          /* no letter becomes two */
+  { "bad\xff", "BAD\xff" },             /* not UTF-8 */
+  { "bad\xff", NULL },
+  { "[1]", NULL },                      /* differs from { in 0x20 */
+};
+
+static const char *const others[] = {
+  NULL, NULL, "disc.vhd", "disk.vhd", "disk.vhd", NULL, "d\xc3\xb6sk", NULL,
+  "STRASSE", NULL, "BAD\xfe", "{1}",
+};
+
+START_TEST (same_but_for_case)
+{
+  const char *file = rows[_i].found ? rows[_i].found : others[_i];
+  struct case_names found;
+
+  mkdir (scratch_path ("case"), 0777);
+  scratch_write ("other", "", 0);
+  scratch_write (file, "", 0);
+  ck_assert_int_eq (case_names_find (&found, scratch_directory (),
+                                     rows[_i].name), 0);
+  ck_assert_uint_eq (found.count, rows[_i].found != NULL);
+  if (rows[_i].found)
+    ck_assert_str_eq (found.names[0], rows[_i].found);
+  case_names_free (&found);
+  ck_assert_int_eq (case_names_find (&found, scratch_directory (), "CASE"),
+                    0);
+  ck_assert_uint_eq (found.count, 0);
+  ck_assert_int_eq (case_names_find (&found, scratch_path ("none"), "x"), -1);
+  ck_assert_int_eq (errno, ENOENT);
+  ck_assert_int_eq (remove (scratch_path (file)), 0);
+}
+END_TEST
+
+/* The first few are told in order, whatever the order on disk. */
+START_TEST (several)
+{
+  static const char *const names[] = {
+    "abc", "ABC", "aBC", "AbC", "Abc", "abC", "aBc", "ABc",
+  };
+  struct case_names found;
+  size_t i;
+
+  for (i = 0; i < 8; ++i) {
+    scratch_write (names[i], "", 0);
+    ck_assert_int_eq (case_names_find (&found, scratch_directory (), "abc"),
+                      0);
+    ck_assert_uint_eq (found.count, i + 1);
+    case_names_free (&found);
+  }
+  ck_assert_int_eq (case_names_find (&found, scratch_directory (), "abc"), 0);
+  ck_assert_str_eq (found.names[0], "ABC");
+  ck_assert_str_eq (found.names[1], "ABc");
+  ck_assert_str_eq (found.names[2], "AbC");
+  ck_assert_str_eq (found.names[3], "Abc");
+  case_names_free (&found);
+}
+END_TEST
+
 int
 main (void)
 {
@@ -131,6 +206,13 @@ main (void)
   tcase_add_test (tcase, formats);
   tcase_add_test (tcase, refused);
   tcase_add_test (tcase, too_many);
+  suite_add_tcase (suite, tcase);
+
+  tcase = tcase_create ("case");
+  tcase_add_unchecked_fixture (tcase, scratch_setup, scratch_teardown);
+  tcase_add_loop_test (tcase, same_but_for_case, 0,
+                       sizeof rows / sizeof rows[0]);
+  tcase_add_test (tcase, several);
   suite_add_tcase (suite, tcase);
   return run_suite (suite);
 }
