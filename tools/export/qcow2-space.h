@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#include "export/qcow2.h"
+#include "export/qcow2-layout.h"
 #include "export/sink.h"
 
 struct qcow2_space;

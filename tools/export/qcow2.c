@@ -9,7 +9,7 @@
  * of them is written last.
  */
 
-#include "export/qcow2.h"
+#include "export/qcow2-layout.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A qcow2 file that is written in order, with its tables after what they
- * refer to.  What its header says is an output's, as far as that goes.
+/* The layout of a qcow2 file that is written in order, with its tables after
+ * what they refer to.  What its header says is an output's, as far as that
+ * goes.
  */
 
-#ifndef VDISK_EXPORT_QCOW2_H
-#define VDISK_EXPORT_QCOW2_H
+#ifndef VDISK_EXPORT_QCOW2_LAYOUT_H
+#define VDISK_EXPORT_QCOW2_LAYOUT_H
 
 #include <stdint.h>
 
@@ -48,4 +49,4 @@ qcow2_block_entries (const struct qcow2_image *image)
   return image->cluster_size * 8 / image->refcount_bits;
 }
 
-#endif /* VDISK_EXPORT_QCOW2_H */
+#endif /* VDISK_EXPORT_QCOW2_LAYOUT_H */
