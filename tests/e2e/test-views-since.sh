@@ -72,17 +72,14 @@ done
 vdisk_stop
 checked "names of files"
 
-fails_with 'since-format needs since' run_nbdkit -U - "$PLUGIN" disk.qcow2 \
-    since-format=raw --run true
-fails_with 'compare needs since' run_nbdkit -U - "$PLUGIN" disk.qcow2 \
-    compare=true --run true
-fails_with "no (view|snapshot)|snapshot/none" run_nbdkit -U - "$PLUGIN" \
-    disk.qcow2 since=snapshot/none --run true
-fails_with 'copy.raw: .*raw' run_nbdkit -U - "$PLUGIN" disk.qcow2 \
-    since=copy.raw --run true
-fails_with 'since-format|format=vmdk' run_nbdkit -U - "$PLUGIN" disk.qcow2 \
-    since=copy.raw since-format=vmdk --run true
-fails_with 'is a difference' run_nbdkit -U - "$PLUGIN" disk.qcow2 \
-    export=bitmap/b since=snapshot/monday --run true
-fails_with 'could not parse|boolean' run_nbdkit -U - "$PLUGIN" disk.qcow2 \
-    since=copy.vhd compare=perhaps --run true
+fails_with 'since-format needs since' try_to_serve disk.qcow2 since-format=raw
+fails_with 'compare needs since' try_to_serve disk.qcow2 compare=true
+fails_with "no (view|snapshot)|snapshot/none" try_to_serve disk.qcow2 \
+    since=snapshot/none
+fails_with 'copy.raw: .*raw' try_to_serve disk.qcow2 since=copy.raw
+fails_with 'since-format|format=vmdk' try_to_serve disk.qcow2 \
+    since=copy.raw since-format=vmdk
+fails_with 'is a difference' try_to_serve disk.qcow2 \
+    export=bitmap/b since=snapshot/monday
+fails_with 'could not parse|boolean' try_to_serve disk.qcow2 \
+    since=copy.vhd compare=perhaps
