@@ -3,13 +3,13 @@
 
 #include "since.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
+
+#include "util/open-since.h"
 
 static char *name;              /* a view, or an image; NULL: none */
 static char *format;            /* of that image; NULL: it may be a view */
@@ -62,31 +62,12 @@ since_is_image (void)
   return is_image;
 }
 
-/* A view of the image or, if it has none by that name, another image. */
-static struct vdisk *
-open_from (struct vdisk *vdisk, struct vdisk_options *options,
-           struct vdisk_error *error)
-{
-  struct vdisk *from = NULL;
-
-  if (format == NULL) {
-    from = vdisk_open_view (vdisk, name, error);
-    if (from || error->errnum != ENOENT ||
-        (!vdisk_is_uri (name) && access (name, F_OK) == -1))
-      return from;
-  }
-  is_image = true;
-  if (vdisk_options_set (options, "format", format ? format : "auto",
-                         error) == -1)
-    return NULL;
-  return vdisk_open (name, options, error);
-}
-
 struct vdisk *
 since_open (struct vdisk *vdisk, struct vdisk_options *options,
             struct vdisk_error *error)
 {
-  struct vdisk *from = open_from (vdisk, options, error);
+  struct vdisk *from = open_since (vdisk, name, format, options, &is_image,
+                                   error);
   struct vdisk *difference = NULL;
 
   if (from)

@@ -3,9 +3,7 @@
 
 #include "view-options.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <unistd.h>
+#include "util/open-since.h"
 
 void
 view_options_take (struct view_options *view, int which, const char *value)
@@ -18,31 +16,14 @@ view_options_take (struct view_options *view, int which, const char *value)
   }
 }
 
-/* Is there such a file, or server? */
-static bool
-is_image (const char *name)
-{
-  return vdisk_is_uri (name) || access (name, F_OK) == 0;
-}
-
 struct vdisk *
 view_options_open_since (const struct view_options *view,
                          struct vdisk *vdisk,
                          struct vdisk_options *options,
                          struct vdisk_error *error)
 {
-  struct vdisk *since = NULL;
-
-  if (view->since_format == NULL) {
-    since = vdisk_open_view (vdisk, view->since, error);
-    if (since || error->errnum != ENOENT || !is_image (view->since))
-      return since;
-  }
-  if (vdisk_options_set (options, "layer", "auto", error) == -1 ||
-      vdisk_options_set (options, "format", view->since_format
-                         ? view->since_format : "auto", error) == -1)
-    return NULL;
-  return vdisk_open (view->since, options, error);
+  return open_since (vdisk, view->since, view->since_format, options, NULL,
+                     error);
 }
 
 struct vdisk *

@@ -52,6 +52,9 @@ same 'since=copy.raw since-format=raw compare=true' \
     '--since=copy.raw --since-format=raw --compare'
 same 'since=copy.vhd compare=yes' '--since=copy.vhd --compare'
 same 'since=./copy.vhd' '--since=./copy.vhd'
+# The layers that are named are those of the image alone.
+same 'layer=copy.vhd since=copy.raw since-format=raw compare=true' \
+    '--layer=copy.vhd --since=copy.raw --since-format=raw --compare'
 
 # Compared, only what was written is there.
 vdisk_start disk.qcow2 since=copy.raw since-format=raw compare=true
