@@ -4,48 +4,14 @@
  */
 
 #include "map/changed.h"
+#include "map/runs.h"
 
-/* Bytes with the same flags. */
-struct run {
-  uint64_t offset, length;
-  unsigned type;
-};
-
-struct state {
-  struct run run;               /* not written yet: it may grow */
-  bool has_written;
-};
-
-typedef void put_run (struct out *out, const struct run *run);
-
-static void
-finish_run (struct map *map, put_run *put, const char *separator)
-{
-  struct state *state = map->state;
-
-  if (state->run.length == 0)
-    return;
-  if (state->has_written)
-    out_text (&map->out, separator);
-  put (&map->out, &state->run);
-  state->has_written = true;
-}
-
+/* Runs of bytes with the same flags. */
 static inline void
 add_extent (struct map *map, const struct vdisk_extent *extent,
             put_run *put, const char *separator)
 {
-  struct state *state = map->state;
-  const unsigned type = map_nbd_flags (map, extent);
-
-  if (state->run.length > 0 && type == state->run.type) {
-    state->run.length += extent->length;
-    return;
-  }
-  finish_run (map, put, separator);
-  state->run = (struct run) {
-    .offset = extent->offset, .length = extent->length, .type = type,
-  };
+  runs_add (map, extent, map_nbd_flags (map, extent), put, separator);
 }
 
 /* nbdinfo --map --json */
@@ -83,7 +49,7 @@ nbdinfo_extent (struct map *map, const struct vdisk_extent *extent)
 static void
 nbdinfo_end (struct map *map)
 {
-  finish_run (map, put_nbdinfo, ",\n");
+  runs_finish (map, put_nbdinfo, ",\n");
   out_text (&map->out, "\n]\n");
 }
 
@@ -104,12 +70,6 @@ put_imageio (struct out *out, const struct run *run)
 }
 
 static void
-json_list_begin (struct map *map)
-{
-  out_text (&map->out, "[");
-}
-
-static void
 imageio_extent (struct map *map, const struct vdisk_extent *extent)
 {
   add_extent (map, extent, put_imageio, ", ");
@@ -118,7 +78,7 @@ imageio_extent (struct map *map, const struct vdisk_extent *extent)
 static void
 imageio_end (struct map *map)
 {
-  finish_run (map, put_imageio, ", ");
+  runs_finish (map, put_imageio, ", ");
   out_text (&map->out, "]\n");
 }
 
@@ -143,14 +103,14 @@ nbd_extents_extent (struct map *map, const struct vdisk_extent *extent)
 static void
 nbd_extents_end (struct map *map)
 {
-  finish_run (map, put_nbd_extent, ", ");
+  runs_finish (map, put_nbd_extent, ", ");
   out_text (&map->out, "]\n");
 }
 
 const struct map_writer map_writer_nbdinfo = {
   .name = "nbdinfo",
   .help = "as 'nbdinfo --map --json' of the disk served by nbdkit",
-  .state_size = sizeof (struct state),
+  .state_size = sizeof (struct runs),
   .begin = nbdinfo_begin,
   .extent = nbdinfo_extent,
   .end = nbdinfo_end,
@@ -159,8 +119,8 @@ const struct map_writer map_writer_nbdinfo = {
 const struct map_writer map_writer_imageio = {
   .name = "imageio",
   .help = "as oVirt imageio's list of extents",
-  .state_size = sizeof (struct state),
-  .begin = json_list_begin,
+  .state_size = sizeof (struct runs),
+  .begin = runs_begin_list,
   .extent = imageio_extent,
   .end = imageio_end,
 };
@@ -168,8 +128,8 @@ const struct map_writer map_writer_imageio = {
 const struct map_writer map_writer_nbd_extents = {
   .name = "nbd-extents",
   .help = "as xapi's get_nbd_extents.py",
-  .state_size = sizeof (struct state),
-  .begin = json_list_begin,
+  .state_size = sizeof (struct runs),
+  .begin = runs_begin_list,
   .extent = nbd_extents_extent,
   .end = nbd_extents_end,
 };
