@@ -139,7 +139,7 @@ open_chain (struct image *image, struct source *top,
   }
   /* The last handle takes the image with it, and there may be none yet. */
   image->handles++;
-  view = view_of_chain (image->chain, false, error);
+  view = view_of_chain (image->chain, error);
   if (view)
     vdisk = image_show (image, view, "active", error);
   if (--image->handles == 0)

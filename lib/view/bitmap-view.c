@@ -11,7 +11,6 @@
 #include "chain.h"
 #include "format/format.h"
 #include "source/source.h"
-#include "util/cleanup.h"
 #include "util/error.h"
 #include "util/minmax.h"
 #include "view/mask.h"

@@ -52,41 +52,38 @@ chain_view_find_change (const struct view *view, const struct view *other,
   return 0;
 }
 
+/* A part of a chain is a view's own; the chain itself is the image's. */
+static void
+close_part (struct chain *chain)
+{
+  if (chain->is_shared)
+    chain_close (chain);
+}
+
 static void
 chain_view_close (struct view *view)
 {
+  close_part ((struct chain *) view->chain);
   free (view);
 }
 
-static void
-chain_view_close_owned (struct view *view)
-{
-  chain_close ((struct chain *) view->chain);
-  free (view);
-}
-
-static const struct view_ops borrowed_ops = {
+static const struct view_ops chain_view_ops = {
   .map = chain_view_map,
   .find_change = chain_view_find_change,
   .close = chain_view_close,
-}, owned_ops = {
-  .map = chain_view_map,
-  .find_change = chain_view_find_change,
-  .close = chain_view_close_owned,
 };
 
 struct view *
-view_of_chain (struct chain *chain, bool owned, struct vdisk_error *error)
+view_of_chain (struct chain *chain, struct vdisk_error *error)
 {
   struct view *view = calloc (1, sizeof *view);
 
   if (view == NULL) {
     error_no_memory (error, chain->layers[0]->source->name);
-    if (owned)
-      chain_close (chain);
+    close_part (chain);
     return NULL;
   }
-  view->ops = owned ? &owned_ops : &borrowed_ops;
+  view->ops = &chain_view_ops;
   view->chain = chain;
   view->size = chain_size (chain);
   view->granularity = chain->granularity;

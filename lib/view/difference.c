@@ -212,8 +212,7 @@ find_change (struct looking *l, uint64_t offset, uint64_t *end)
   const struct view *from = l->difference->from->view;
   const struct view *to = l->difference->to->view;
 
-  if (to->ops->find_change &&
-      to->ops->find_change == from->ops->find_change)
+  if (to->ops->find_change && to->ops == from->ops)
     return to->ops->find_change (to, from, offset, end, &l->out->work,
                                  l->error);
   *end = offset;

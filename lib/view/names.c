@@ -72,7 +72,7 @@ show_chain (const struct request *request, unsigned first, unsigned last,
   struct image *image = request->image;
   struct chain *part = chain_share (image->chain, first, last, top,
                                     request->error);
-  struct view *view = part ? view_of_chain (part, true, request->error)
+  struct view *view = part ? view_of_chain (part, request->error)
     : NULL;
 
   return view ? image_show (image, view, request->name, request->error)
@@ -83,7 +83,7 @@ static struct vdisk *
 open_active (const struct request *request)
 {
   struct image *image = request->image;
-  struct view *view = view_of_chain (image->chain, false, request->error);
+  struct view *view = view_of_chain (image->chain, request->error);
 
   return view ? image_show (image, view, "active", request->error) : NULL;
 }

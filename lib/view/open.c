@@ -2,7 +2,6 @@
 /* Opening views of an image that is open. */
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

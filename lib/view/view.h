@@ -74,10 +74,9 @@ view_close (struct view *view)
     view->ops->close (view);
 }
 
-/* What a chain shows; it is the view's from now on, also on error, if
- * 'owned'.  NULL if out of memory. */
-struct view *view_of_chain (struct chain *chain, bool owned,
-                            struct vdisk_error *error);
+/* What a chain shows.  A part of one (see chain_share) is the view's from now
+ * on, also on error; another has to outlive it.  NULL if out of memory. */
+struct view *view_of_chain (struct chain *chain, struct vdisk_error *error);
 
 /* What the bitmaps number 'numbers' of the top layer of a chain, which must
  * outlive the view, say has changed: they are joined.  NULL on error. */
