@@ -5,8 +5,6 @@
 of random_images.py.
 """
 
-import glob
-import os
 import shlex
 import sys
 
@@ -32,9 +30,7 @@ def main():
                 print("options: %s; size: %d" % (" ".join(options), size))
                 raise
         finally:
-            if not os.environ.get("VDISK_KEEP"):
-                for name in glob.glob(path + "*"):
-                    os.unlink(name)
+            random_images.remove(path)
 
     return random_images.run(args.count, one, shlex.join(sys.argv[1:]))
 

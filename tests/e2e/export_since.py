@@ -12,7 +12,6 @@ in a chain of VHDs; and chunked streams.  Seeds as for random_images.py.
 """
 
 import argparse
-import glob
 import itertools
 import os
 import random
@@ -22,7 +21,7 @@ import sys
 import chunked_reader
 import qemu
 import randomops
-from random_images import SEED, run
+from random_images import SEED, remove, run
 from verify import FAILURES, Mismatch, count_check
 from views import resized, same_bytes
 from views_random import History
@@ -176,9 +175,7 @@ def main():
             print("%s: %s" % (history.path, "; ".join(history.told)))
             raise
         finally:
-            if not os.environ.get("VDISK_KEEP"):
-                for name in glob.glob(prefix + "*"):
-                    os.unlink(name)
+            remove(prefix)
 
     return run(args.count, one, shlex.join(sys.argv[1:]))
 

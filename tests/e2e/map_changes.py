@@ -12,7 +12,6 @@ for random_images.py.
 """
 
 import argparse
-import glob
 import json
 import os
 import random
@@ -25,7 +24,7 @@ import qemu
 import randomops
 import servers
 import views
-from random_images import SEED, run
+from random_images import SEED, remove, run
 from randomops import RandomOps
 from verify import Mismatch, count_check
 
@@ -350,9 +349,7 @@ def one_past(args, patterns):
             check_file(past, then)
             count_check(1, 0)
         finally:
-            if not os.environ.get("VDISK_KEEP"):
-                for name in glob.glob(prefix + "*"):
-                    os.unlink(name)
+            remove(prefix)
     return one
 
 

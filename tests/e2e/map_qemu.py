@@ -13,8 +13,6 @@ among themselves.
 """
 
 import argparse
-import glob
-import os
 import random
 import re
 import shlex
@@ -86,12 +84,6 @@ def same(path, image_format, rng=None, extra=()):
     count_check(1, 0)
 
 
-def remove(prefix):
-    if not os.environ.get("VDISK_KEEP"):
-        for name in glob.glob(glob.escape(prefix) + "*"):
-            os.unlink(name)
-
-
 def same_images(argv):
     """Random images of one kind."""
     sys.argv[1:] = argv
@@ -110,7 +102,7 @@ def same_images(argv):
                 print("options: %s; size: %d" % (" ".join(options), size))
                 raise
         finally:
-            remove(path)
+            random_images.remove(path)
 
     return random_images.run(args.count, one, shlex.join(argv))
 
@@ -133,7 +125,7 @@ def same_chains(argv):
             print("chain, base first: " + ", ".join(maker.told))
             raise
         finally:
-            remove(maker.prefix)
+            random_images.remove(maker.prefix)
 
     return random_images.run(args.count, one, shlex.join(argv))
 

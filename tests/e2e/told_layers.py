@@ -11,7 +11,6 @@ over nothing.  Seeds as for random_images.py.
 """
 
 import argparse
-import glob
 import json
 import os
 import random
@@ -22,7 +21,7 @@ import qemu
 import randomops
 import servers
 import views
-from random_images import SEED, run
+from random_images import SEED, remove, run
 from verify import FAILURES, Mismatch, count_check
 
 VDISK = os.environ["VDISK"]
@@ -168,9 +167,7 @@ def main():
                 "%s (%s)" % (layer.kind, layer.named) for layer in layers))
             raise
         finally:
-            if not os.environ.get("VDISK_KEEP"):
-                for name in glob.glob(prefix + "*"):
-                    os.unlink(name)
+            remove(prefix)
 
     return run(args.count, one, shlex.join(sys.argv[1:]))
 

@@ -10,7 +10,6 @@ a mixed chain alone is what QEMU reads of it.  Seeds as for random_images.py.
 """
 
 import argparse
-import glob
 import itertools
 import os
 import random
@@ -25,7 +24,7 @@ import servers
 import vhd_random
 import views
 from random_chains import ChainMaker
-from random_images import SEED, run
+from random_images import SEED, remove, run
 from verify import FAILURES, Mismatch, count_check
 
 DIFFERENCES = 12
@@ -100,9 +99,7 @@ def mixed(args, patterns):
             print("chain, base first: " + ", ".join(maker.told))
             raise
         finally:
-            if not os.environ.get("VDISK_KEEP"):
-                for name in glob.glob(maker.prefix + "*"):
-                    os.unlink(name)
+            remove(maker.prefix)
     return one
 
 

@@ -12,10 +12,8 @@ say that they are the same.  Seeds as for random_images.py.
 """
 
 import argparse
-import glob
 import itertools
 import json
-import os
 import random
 import shlex
 import shutil
@@ -26,7 +24,7 @@ import qemu
 import randomops
 import servers
 import views
-from random_images import SEED, run
+from random_images import SEED, remove, run
 from randomops import RandomOps
 from verify import FAILURES, Mismatch, count_check
 
@@ -342,9 +340,7 @@ def main():
             print("%s: %s" % (history.path, "; ".join(history.told)))
             raise
         finally:
-            if not os.environ.get("VDISK_KEEP"):
-                for name in glob.glob(prefix + "*"):
-                    os.unlink(name)
+            remove(prefix)
 
     return run(args.count, one, shlex.join(sys.argv[1:]))
 

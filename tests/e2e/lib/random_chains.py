@@ -10,7 +10,6 @@ as for random_images.py.
 """
 
 import argparse
-import glob
 import os
 import random
 import shlex
@@ -19,7 +18,7 @@ import sys
 import qcow2_edit
 import qemu
 import randomops
-from random_images import SEED, run
+from random_images import SEED, remove, run
 from randomops import RandomOps, parse_size
 from verify import FAILURES, verify
 
@@ -145,9 +144,7 @@ def main():
             print("chain, base first: " + ", ".join(maker.told))
             raise
         finally:
-            if not os.environ.get("VDISK_KEEP"):
-                for name in glob.glob(maker.prefix + "*"):
-                    os.unlink(name)
+            remove(maker.prefix)
 
     return run(args.count, one, shlex.join(sys.argv[1:]))
 

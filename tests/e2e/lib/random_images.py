@@ -150,6 +150,15 @@ def numbers(count):
     return range(max(round(count * scale), 1))
 
 
+def remove(*prefixes):
+    """Remove files whose names start so, unless they are to be kept."""
+    if os.environ.get("VDISK_KEEP"):
+        return
+    for prefix in prefixes:
+        for name in glob.glob(glob.escape(prefix) + "*"):
+            os.unlink(name)
+
+
 def run(count, one, name):
     """Call one (number, rng) for each image; report failures.  Gives the
     exit status."""
@@ -191,9 +200,7 @@ def main():
                 print("options: %s; size: %d" % (" ".join(options), size))
                 raise
         finally:
-            if not os.environ.get("VDISK_KEEP"):
-                for name in glob.glob(path + "*"):
-                    os.unlink(name)
+            remove(path)
 
     return run(args.count, one, shlex.join(sys.argv[1:]))
 
