@@ -323,9 +323,10 @@ static void
 add_tables (const struct lookup *l, uint64_t footer, uint64_t header)
 {
   const uint64_t current = FOOTER (l, footer, current_size);
-  const uint64_t wanted =
-    ((current > l->size ? current : l->size) + vhd_map.block_size - 1) /
-    vhd_map.block_size;
+  const uint64_t size = current > l->size ? current : l->size;
+  /* A size of an image can be anything, up to 2^64 - 1. */
+  const uint64_t wanted = size / vhd_map.block_size +
+    (size % vhd_map.block_size != 0);
   const uint64_t left = fuzz_files_size (l->file) - vhd_map.bat;
   uint64_t entries = HEADER (l, header, max_table_entries);
   unsigned i;

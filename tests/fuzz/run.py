@@ -64,7 +64,15 @@ class Target:
         if args.sample:
             command += ["-seed=%d" % args.sample,
                         "-runs=%d" % (SAMPLE_RUNS[name] * args.scale)]
-        command += [self.corpus, os.path.join(BUILD, "seeds", name)]
+        command.append(self.corpus)
+        seeds = os.path.join(BUILD, "seeds", name)
+        if args.sample:
+            # A folder is read in the order in which its disk has it.
+            command.append("-seed_inputs=" + ",".join(
+                os.path.join(seeds, seed) for seed in sorted(
+                    os.listdir(seeds))))
+        else:
+            command.append(seeds)
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=log,

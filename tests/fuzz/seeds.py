@@ -72,6 +72,43 @@ def qemu_qcow2(path, commands, size=70000, backing=None, **options):
         qemu.io(path, "qcow2", commands)
 
 
+def with_backing_name(image, old, new):
+    """The image with another name in the place of its backing file's, which
+    depends on where temporary files are."""
+    at = image.index(old)
+    data = bytearray(image)
+    data[16:20] = struct.pack(">I", len(new))
+    data[at:at + len(old)] = bytes(len(old))
+    data[at:at + len(new)] = new
+    return bytes(data)
+
+
+def timeless_snapshots(path):
+    """The image, as if its snapshots had been taken at no time, so that it is
+    the same whenever it is made."""
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    count, at = struct.unpack(">IQ", data[60:72])
+    for _ in range(count):
+        id_size, name_size = struct.unpack(">HH", data[at + 12:at + 16])
+        extra_size, = struct.unpack(">I", data[at + 36:at + 40])
+        data[at + 16:at + 32] = bytes(16)
+        at += (40 + extra_size + id_size + name_size + 7) // 8 * 8
+    return bytes(data)
+
+
+def timeless_vhd(path):
+    """The image, as if it had been made at no time and had no UUID."""
+    with open(path, "rb") as file:
+        data = bytearray(file.read())
+    for at in 0, len(data) - 512:
+        footer = data[at:at + 512]
+        footer[24:28] = bytes(4)
+        footer[68:84] = bytes(16)
+        data[at:at + 512] = vhd_image.set_checksum(bytes(footer), 64)
+    return bytes(data)
+
+
 def qcow2_by_qemu(directory):
     writes = ["write -P 65 0 3k", "write -P 66 20k 512", "write -z 8k 4k",
               "write -P 67 67k 600"]
@@ -100,14 +137,13 @@ def qcow2_by_qemu(directory):
         yield kind, make(
             kind, ["write -c -P 65 0 4k", "write -c -P 66 8k 4k"],
             cluster_size=4096, size=40960, compression_type=kind)
-    yield "backed", make("backed", writes[:1], cluster_size=512,
-                         backing=(base, "raw")).replace(
-                             base.encode(), b"b".ljust(len(base), b"/"))
+    yield "backed", with_backing_name(
+        make("backed", writes[:1], cluster_size=512, backing=(base, "raw")),
+        base.encode(), b"b".ljust(40, b"/"))
     path = os.path.join(directory, "v3")
     qemu.img("snapshot", "-c", "one", path)
     qemu.img("snapshot", "-c", "two", path)
-    with open(path, "rb") as file:
-        yield "snapshots", file.read()
+    yield "snapshots", timeless_snapshots(path)
     path = os.path.join(directory, "v3-4k")
     qemu.img("bitmap", "--add", "-g", "512", path, "dirty")
     with open(path, "rb") as file:
@@ -183,8 +219,7 @@ def vhd_seeds():
         yield "child", written(child, directory)
         path = os.path.join(directory, "vpc")
         qemu.create(path, "vpc", 4 << 20, ["force_size=on"])
-        with open(path, "rb") as file:
-            yield "qemu", file.read()
+        yield "qemu", timeless_vhd(path)
         xen = vhd_image.Vhd(vhd_image.DYNAMIC, 4 << 20,
                             batmap=vhd_image.Batmap(bits=[0]))
         xen.fill(0, b"full" * 1000)
@@ -282,8 +317,7 @@ def views_by_qemu(directory):
         qemu.img("bitmap", "--add", "-g", "512", path, "b")
         qemu.img("bitmap", "--add", "-g", "1024", path, "c+b")
         qemu.io(path, "qcow2", ["write -P 3 %d 512" % (size - 512)])
-        with open(path, "rb") as file:
-            yield os.path.basename(path), file.read()
+        yield os.path.basename(path), timeless_snapshots(path)
 
 
 def views_seeds():
